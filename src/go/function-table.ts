@@ -1,0 +1,198 @@
+import { ByteReader } from "../elf/bytes.js";
+import { SegmentFlags, type ElfImage } from "../elf/image.js";
+import type { Pclntab, PclntabFormat } from "./pclntab.js";
+
+/** Where the fields of a function record (`_func`) are, by table format; -1: not stored. */
+interface RecordLayout {
+  readonly name: number;
+  readonly pcFile: number;
+  readonly pcLine: number;
+  readonly unit: number;
+  readonly flag: number;
+}
+
+const recordLayouts: Record<PclntabFormat, RecordLayout> = {
+  "go1.2": { name: 8, pcFile: 24, pcLine: 28, unit: -1, flag: -1 },
+  "go1.16": { name: 8, pcFile: 24, pcLine: 28, unit: 36, flag: 41 },
+  "go1.18": { name: 4, pcFile: 20, pcLine: 24, unit: 32, flag: 37 },
+  "go1.20": { name: 4, pcFile: 20, pcLine: 24, unit: 32, flag: 41 },
+};
+
+/** `abi.FuncFlagAsm`, set from Go 1.18 on; before, the source file's name tells. */
+const asmFlag = 4;
+
+/** A function table as plain data: it can be posted to a Worker, and nothing is copied if it lies in shared memory. */
+export interface FunctionTableData {
+  readonly pclntab: Pclntab;
+  /** First address of each function in ascending order, and last of all the end of the last one. */
+  readonly bounds: Uint32Array;
+  /** Offset of each function's record in `pclntab.bytes`. */
+  readonly records: Uint32Array;
+}
+
+/**
+ * Every Go function of a program with its exact bounds, in stripped programs too. Functions are named by their index,
+ * 0 to `count - 1`, in order of address. Names, files and lines are decoded when asked for.
+ */
+export class FunctionTable {
+  readonly data: FunctionTableData;
+  readonly count: number;
+  /** First guest address of each function, ascending. */
+  readonly start: Uint32Array;
+  /** First guest address after each function, padding included. */
+  readonly end: Uint32Array;
+  readonly #reader: ByteReader;
+  readonly #layout: RecordLayout;
+  readonly #files = new Map<number, string>();
+
+  constructor(data: FunctionTableData) {
+    this.data = data;
+    this.count = data.records.length;
+    this.start = data.bounds.subarray(0, this.count);
+    this.end = data.bounds.subarray(1);
+    this.#reader = new ByteReader(data.pclntab.bytes);
+    this.#layout = recordLayouts[data.pclntab.format];
+  }
+
+  /** The index of the function that `pc` is in, -1 if it is in none. */
+  find(pc: number): number {
+    const { start, count } = this;
+    if (count === 0 || pc < start[0]! || pc >= this.end[count - 1]!) return -1;
+    let low = 0;
+    let high = count - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1;
+      if (start[middle]! <= pc) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
+  /** The linker's name, such as `runtime.mallocgc` or `main.(*T).Method`. */
+  name(index: number): string {
+    return this.#reader.cString(this.#nameOffset(index));
+  }
+
+  /** The index of the function called `name`, -1 if there is none; takes about a millisecond per 100,000 functions. */
+  indexOf(name: string): number {
+    const wanted = new TextEncoder().encode(`${name}\0`);
+    const { bytes } = this.#reader;
+    for (let index = 0; index < this.count; index++) {
+      const at = this.#nameOffset(index);
+      let length = 0;
+      while (length < wanted.length && bytes[at + length] === wanted[length]) length++;
+      if (length === wanted.length) return index;
+    }
+    return -1;
+  }
+
+  /** The source file of the function's first instruction, "" if the table does not say. */
+  file(index: number): string {
+    return this.fileAt(this.start[index]!, index);
+  }
+
+  /** The source file of the instruction at `pc`, which is another function's where that was inlined. */
+  fileAt(pc: number, index = this.find(pc)): string {
+    if (index < 0) return "";
+    const number = this.#pcValue(index, this.#layout.pcFile, pc);
+    return number < 0 ? "" : this.#fileName(index, number);
+  }
+
+  /** The source line of the instruction at `pc`, 0 if the table does not say. */
+  line(pc: number): number {
+    const index = this.find(pc);
+    return index < 0 ? 0 : Math.max(0, this.#pcValue(index, this.#layout.pcLine, pc));
+  }
+
+  /** Whether the function was written in assembly: such code keeps to no calling convention. */
+  isAsm(index: number): boolean {
+    const { flag } = this.#layout;
+    if (flag >= 0 && (this.#reader.u8(this.data.records[index]! + flag) & asmFlag) !== 0) return true;
+    return this.file(index).endsWith(".s");
+  }
+
+  #nameOffset(index: number): number {
+    return this.data.pclntab.namesOffset + this.#reader.u32(this.data.records[index]! + this.#layout.name);
+  }
+
+  #fileName(index: number, number: number): string {
+    const { pclntab, records } = this.data;
+    const { unit } = this.#layout;
+    let offset: number;
+    if (unit < 0) {
+      const known = this.#reader.u32(pclntab.filesOffset);
+      if (number === 0 || number >= known) return "";
+      offset = this.#reader.u32(pclntab.filesOffset + number * 4);
+    } else {
+      const inUnit = this.#reader.u32(records[index]! + unit) + number;
+      const unitsLength = (pclntab.filesOffset - pclntab.unitsOffset) / 4;
+      if (inUnit >= unitsLength) return "";
+      offset = this.#reader.u32(pclntab.unitsOffset + inUnit * 4);
+      if (offset === 0xffff_ffff) return "";
+      offset += pclntab.filesOffset;
+    }
+    let name = this.#files.get(offset);
+    if (name === undefined) this.#files.set(offset, (name = this.#reader.cString(offset)));
+    return name;
+  }
+
+  /**
+   * The value at `pc` of one of the function's pc-value tables: a list of (value delta, zig-zag; pc delta) pairs of
+   * variable-length integers that ends with a value delta of 0. -1: no such table or `pc` is not covered.
+   */
+  #pcValue(index: number, field: number, pc: number): number {
+    const { pclntab, records } = this.data;
+    const { bytes } = this.#reader;
+    const table = this.#reader.u32(records[index]! + field);
+    if (table === 0) return -1;
+    let at = pclntab.pctabOffset + table;
+    const next = (): number => {
+      let value = 0;
+      for (let shift = 0; shift < 35; shift += 7) {
+        const byte = bytes[at++] ?? 0;
+        value |= (byte & 127) << shift;
+        if (byte < 128) break;
+      }
+      return value >>> 0;
+    };
+    let value = -1;
+    let end = this.start[index]!;
+    const functionEnd = this.end[index]!;
+    for (let first = true; ; first = false) {
+      const delta = next();
+      if (delta === 0 && !first) return -1;
+      value += delta & 1 ? ~(delta >>> 1) : delta >>> 1;
+      const length = next();
+      if (length === 0) return -1;
+      end += length;
+      if (pc < end) return value;
+      if (end >= functionEnd) return -1;
+    }
+  }
+}
+
+/** Opens the table that `findPclntab` found; undefined if its functions are not in order or not in executable memory. */
+export function openFunctionTable(image: ElfImage, pclntab: Pclntab): FunctionTable | undefined {
+  const { functionCount: count, functabOffset, textStart, format } = pclntab;
+  const reader = new ByteReader(pclntab.bytes);
+  const { view } = reader;
+  const relative = format === "go1.18" || format === "go1.20";
+  const recordBase = format === "go1.2" ? 0 : functabOffset;
+  const stride = relative ? 8 : 16;
+  const bounds = new Uint32Array(new SharedArrayBuffer((count + 1) * 4));
+  const records = new Uint32Array(new SharedArrayBuffer(count * 4));
+  let previous = 0;
+  for (let index = 0, at = functabOffset; index <= count; index++, at += stride) {
+    const address = textStart + view.getUint32(at, true);
+    if (address < previous || address > 0xffff_ffff || (!relative && view.getUint32(at + 4, true) !== 0))
+      return undefined;
+    bounds[index] = previous = address;
+    if (index === count) break;
+    const record = recordBase + view.getUint32(at + (relative ? 4 : 8), true);
+    if (!reader.has(record, 44)) return undefined;
+    records[index] = record;
+  }
+  const home = image.segmentAt(bounds[0]!);
+  if (!home || (home.flags & SegmentFlags.X) === 0 || previous > home.vaddr + home.memSize) return undefined;
+  return new FunctionTable({ pclntab, bounds, records });
+}
