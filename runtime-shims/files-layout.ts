@@ -23,7 +23,6 @@ export const EPOLL_ITEM_CAPACITY = 8192;
 export const EPOLL_ITEM_WORDS = 12;
 /** Bytes of standard input that may wait for the guest. */
 export const STDIN_BYTES = 65536;
-/** Mounts whose paths a directory may be in. */
 export const FILES_HEADER_WORDS = 64;
 
 let end = 0;
@@ -110,8 +109,10 @@ export const openFile = {
   /** Raised at each event, for edge-triggered watchers. */
   readEdge: 18,
   writeEdge: 19,
-  /** Host capabilities, see streams. */
+  /** Bits whose meaning the kind defines. */
   streamFlags: 20,
+  /** Epoll items that watch it. */
+  watchers: 21,
 } as const;
 
 /** What an open file is. */

@@ -1,8 +1,13 @@
-import { EACCES, EBADF, EROFS } from "./errno.js";
+import { EACCES, EBADF, ENOENT, EROFS } from "./errno.js";
 import { FdTable } from "./fd-table.js";
+import { forgetWatched } from "./file-kinds/epoll.js";
+import type { FileKind } from "./file-kinds/kind.js";
+import { fileMapper } from "./file-mapper.js";
 import { kinds } from "./file-kinds/kinds.js";
 import { filesHeader, filesParts, openFile, PATH_MAX } from "./files-layout.js";
-import type { HostFiles } from "./host/types.js";
+import { unlock } from "./flock.js";
+import { StdinRing } from "./host/stdin-ring.js";
+import { FileStat, type HostFiles, S_IFCHR } from "./host/types.js";
 import { header, type KernelMemory, sections } from "./kernel-memory.js";
 import { acquireWord, releaseWord } from "./lock.js";
 import { type Mount, MountTree } from "./mounts.js";
@@ -10,7 +15,9 @@ import { decodeName, encodeName } from "./names.js";
 import { filesHeaderWord, OpenFiles } from "./open-files.js";
 import { PathResolver, Resolution } from "./paths.js";
 import type { Process } from "./process.js";
+import { contentBytes } from "./proc-files.js";
 import { followTarget, statSynthetic, syntheticFiles } from "./synthetic.js";
+import type { Thread } from "./threads.js";
 
 /** What a Worker needs to reach the guest's files; the same in every Worker of the process. */
 export interface FilesParts {
@@ -19,9 +26,19 @@ export interface FilesParts {
   readonly mounts: readonly Mount[];
   /** Guest path of the program, for /proc/self/exe. */
   readonly executable: string;
+  /** Owner of what the host does not attribute to anyone. */
+  readonly identity: { readonly uid: number; readonly gid: number };
   /** Reports that a path was refused which an option would allow; at most once per process. */
   readonly onRefused?: (guestPath: string) => void;
 }
+
+/** Gives a process its files. Every Worker does it; then the first one opens the standard streams and sets `cwd`. */
+export const attachFiles = (process: Process, parts: FilesParts): Files => {
+  const files = new Files(process, parts);
+  process.files = files;
+  process.fileMapper = fileMapper;
+  return files;
+};
 
 /** The guest's files as one Worker sees them: descriptors, open files, and the tree of names. */
 export class Files {
@@ -32,9 +49,12 @@ export class Files {
   readonly fds: FdTable;
   readonly paths: PathResolver;
   readonly executable: string;
+  readonly identity: { readonly uid: number; readonly gid: number };
+  readonly stdin: StdinRing;
   /** For the one or two paths of the call in progress. */
   readonly at = new Resolution();
   readonly to = new Resolution();
+  readonly #stat = new FileStat();
   readonly #words: Int32Array;
   readonly #bytes: Uint8Array;
   readonly #onRefused: ((guestPath: string) => void) | undefined;
@@ -44,6 +64,8 @@ export class Files {
     this.process = process;
     this.host = parts.host;
     this.executable = parts.executable;
+    this.identity = parts.identity;
+    this.stdin = new StdinRing(kernel);
     this.#words = kernel.words;
     this.#bytes = kernel.bytes;
     this.#onRefused = parts.onRefused;
@@ -80,8 +102,15 @@ export class Files {
     return 0;
   }
 
+  /** What can be done with an open file. */
+  kindOf(index: number): FileKind {
+    return kinds[this.open.get(index, openFile.kind)];
+  }
+
   #destroy(index: number): void {
-    kinds[this.open.get(index, openFile.kind)].destroy(this, index);
+    forgetWatched(this, index);
+    if (this.open.get(index, openFile.flock) !== 0) unlock(this, index);
+    this.kindOf(index).destroy(this, index);
     this.open.free(index);
   }
 
@@ -100,6 +129,57 @@ export class Files {
   writableMount(at: Resolution): number {
     if (at.mount < 0) return -EACCES;
     return this.tree.mounts[at.mount].readOnly ? -EROFS : 0;
+  }
+
+  /** Attributes of the file at a canonical guest path. */
+  statPath(path: string, mount: number, out: FileStat): number {
+    const node = this.tree.find(path);
+    if (mount < 0) return node === undefined ? -ENOENT : statSynthetic(this, node, out);
+    const status = this.host.statAt(mount, this.tree.relative(mount, path), out);
+    return status === -ENOENT && node !== undefined ? statSynthetic(this, node, out) : status;
+  }
+
+  /** Attributes of something that has no name and no host: the identity's, made now. */
+  statAnonymous(out: FileStat): number {
+    out.mode = 0o600;
+    out.ino = 1;
+    out.dev = 13;
+    out.rdev = 0;
+    out.nlink = 1;
+    out.uid = this.identity.uid;
+    out.gid = this.identity.gid;
+    out.size = 0;
+    out.blockSize = 4096;
+    out.blocks = 0;
+    const now = this.process.clock.realtimeMs();
+    const sec = Math.floor(now / 1000);
+    const nsec = Math.floor((now - sec * 1000) * 1e6);
+    out.atimeSec = out.mtimeSec = out.ctimeSec = sec;
+    out.atimeNsec = out.mtimeNsec = out.ctimeNsec = nsec;
+    return 0;
+  }
+
+  /** Attributes of a character device. */
+  statDevice(major: number, minor: number, out: FileStat): number {
+    this.statAnonymous(out);
+    out.mode = S_IFCHR | 0o666;
+    out.ino = major * 256 + minor;
+    out.dev = 5;
+    out.rdev = major * 256 + minor;
+    out.uid = out.gid = 0;
+    return 0;
+  }
+
+  /** Size of an open host file, or −errno. */
+  sizeOf(index: number): number {
+    const status = this.host.stat(this.open.get(index, openFile.handle), this.#stat);
+    return status < 0 ? status : this.#stat.size;
+  }
+
+  /** What a synthetic file says now. */
+  syntheticContent(path: string, thread: Thread): Uint8Array {
+    const synthetic = this.tree.find(path)?.synthetic;
+    return synthetic?.kind === "file" ? contentBytes(synthetic.content(thread)) : new Uint8Array();
   }
 
   get umask(): number {

@@ -53,6 +53,21 @@ export class MountTree {
     }
   }
 
+  /** The node at a canonical path, or undefined. */
+  find(path: string): TreeNode | undefined {
+    let node: TreeNode | undefined = this.root;
+    for (const name of path.split("/")) {
+      if (name !== "") node = node?.children.get(name) ?? node?.dynamic?.child(name);
+    }
+    return node;
+  }
+
+  /** Path relative to a mount of a canonical guest path inside it. */
+  relative(mount: number, path: string): string {
+    const { guestPath } = this.mounts[mount];
+    return path.slice(guestPath === "/" ? 1 : guestPath.length + 1);
+  }
+
   #node(path: string): TreeNode {
     let node = this.root;
     for (const name of path.split("/")) {

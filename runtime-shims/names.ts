@@ -23,7 +23,7 @@ const decodeWide = (shared: Uint8Array): string => {
     return decoder.decode(bytes);
   } catch {
     let text = "";
-    for (let i = 0; i < bytes.length; ) {
+    for (let i = 0; i < bytes.length;) {
       const length = sequenceLength(bytes, i);
       text += length === 0 ? String.fromCharCode(0xdc00 + bytes[i]) : decoder.decode(bytes.subarray(i, i + length));
       i += length || 1;

@@ -241,7 +241,8 @@ const plainKey = (place: Place): string => `${place.mount}:${place.relative}`;
 
 const childOf = (place: Place, name: string): Place => {
   const path = place.path === "/" ? `/${name}` : `${place.path}/${name}`;
-  const node = place.node === undefined ? undefined : (place.node.children.get(name) ?? place.node.dynamic?.child(name));
+  const node =
+    place.node === undefined ? undefined : (place.node.children.get(name) ?? place.node.dynamic?.child(name));
   if (node !== undefined && node.mount >= 0) return { path, mount: node.mount, relative: "", node };
   if (node?.synthetic !== undefined) return { path, mount: -1, relative: "", node };
   if (place.mount < 0) return { path, mount: -1, relative: "", node };

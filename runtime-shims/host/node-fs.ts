@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import { isatty } from "node:tty";
-import { ENOENT, ENOTDIR } from "../errno.js";
+import { ENOENT } from "../errno.js";
 import { encodeName, decodeName, hasRawBytes } from "../names.js";
 import { resultOfError } from "./errors.js";
 import {
@@ -96,7 +96,8 @@ export class NodeFiles implements HostFiles {
   statAt(root: number, path: string, out: FileStat): number {
     try {
       const stats = fs.lstatSync(this.#path(root, path), { bigint: true, throwIfNoEntry: false });
-      if (stats === undefined) return this.#missing(root, path);
+      // ENOTDIR is no case: the personality has seen every directory on the way.
+      if (stats === undefined) return -ENOENT;
       fillStat(stats, out);
       return 0;
     } catch (error) {
@@ -225,13 +226,6 @@ export class NodeFiles implements HostFiles {
   #path(root: number, path: string): string | Buffer {
     const base = this.#roots[root];
     return hostName(path === "" ? base : base === "/" ? `/${path}` : `${base}/${path}`);
-  }
-
-  /** `lstat` without an exception tells neither ENOENT from ENOTDIR: look at the parent. */
-  #missing(root: number, path: string): number {
-    const slash = path.lastIndexOf("/");
-    const parent = fs.lstatSync(this.#path(root, slash < 0 ? "" : path.slice(0, slash)), { throwIfNoEntry: false });
-    return parent !== undefined && !parent.isDirectory() ? -ENOTDIR : -ENOENT;
   }
 }
 
