@@ -78,6 +78,14 @@ const FLOAT_UNARY = {
 } as const;
 const V128_BINARY = { and: "And", or: "Or", xor: "Xor", andnot: "AndNot" } as const;
 const VEC_INT_BINARY = { add: "Add", sub: "Sub", eq: "Eq", ne: "Ne", lt_s: "LtS", gt_s: "GtS" } as const;
+const VEC_MIN_MAX = { min_s: "MinS", min_u: "MinU", max_s: "MaxS", max_u: "MaxU" } as const;
+/** Products of the low or high halves' lanes in double width. */
+const VEC_EXTMUL = {
+  extmul_low_s: "ExtMulLowS",
+  extmul_high_s: "ExtMulHighS",
+  extmul_low_u: "ExtMulLowU",
+  extmul_high_u: "ExtMulHighU",
+} as const;
 const VEC_FLOAT_BINARY = {
   add: "Add",
   sub: "Sub",
@@ -89,8 +97,20 @@ const VEC_FLOAT_BINARY = {
   le: "Le",
   gt: "Gt",
   ge: "Ge",
+  /** pmin(a, b) = b < a ? b : a. */
   pmin: "PMin",
+  /** pmax(a, b) = a < b ? b : a. */
   pmax: "PMax",
+} as const;
+const VEC_FLOAT_UNARY = {
+  abs: "Abs",
+  neg: "Neg",
+  sqrt: "Sqrt",
+  ceil: "Ceil",
+  floor: "Floor",
+  trunc: "Trunc",
+  nearest: "Nearest",
+  splat: "Splat",
 } as const;
 
 type Binary<T> = { readonly [K in keyof T]: (a: Expr, b: Expr) => Expr };
@@ -253,8 +273,7 @@ export class WasmBuilder {
     ...this.binary(
       {
         ...VEC_INT_BINARY,
-        min_u: "MinU",
-        max_u: "MaxU",
+        ...VEC_MIN_MAX,
         avgr_u: "AvgrU",
         add_sat_s: "AddSatS",
         add_sat_u: "AddSatU",
@@ -281,9 +300,10 @@ export class WasmBuilder {
     ...this.binary(
       {
         ...VEC_INT_BINARY,
+        ...VEC_MIN_MAX,
+        ...VEC_EXTMUL,
         mul: "Mul",
-        min_s: "MinS",
-        max_s: "MaxS",
+        q15mulr_sat_s: "Q15MulrSatS",
         avgr_u: "AvgrU",
         add_sat_s: "AddSatS",
         add_sat_u: "AddSatU",
@@ -294,35 +314,49 @@ export class WasmBuilder {
     ),
     ...this.binary({ narrow_i32x4_s: "NarrowSVecI32x4To", narrow_i32x4_u: "NarrowUVecI32x4To" }, "VecI16x8"),
     ...this.unary({ bitmask: "Bitmask", splat: "Splat", abs: "Abs" }, "VecI16x8"),
+    ...this.unary({
+      extend_low_i8x16_s: "ExtendLowSVecI8x16ToVecI16x8",
+      extend_low_i8x16_u: "ExtendLowUVecI8x16ToVecI16x8",
+      extadd_pairwise_i8x16_u: "ExtAddPairwiseUVecI8x16ToI16x8",
+    }),
     ...this.lanes("VecI16x8", "ExtractLaneU", "ExtractLaneS"),
     ...this.shifts("VecI16x8"),
   };
   readonly i32x4 = {
-    ...this.binary({ ...VEC_INT_BINARY, mul: "Mul", dot_i16x8_s: "DotSVecI16x8To" }, "VecI32x4"),
+    ...this.binary(
+      { ...VEC_INT_BINARY, ...VEC_MIN_MAX, ...VEC_EXTMUL, mul: "Mul", dot_i16x8_s: "DotSVecI16x8To" },
+      "VecI32x4",
+    ),
     ...this.unary({ bitmask: "Bitmask", splat: "Splat", abs: "Abs" }, "VecI32x4"),
     ...this.unary({
       trunc_sat_f32x4_s: "TruncSatSVecF32x4ToVecI32x4",
-      extmul_low_i16x8_s: "ExtendLowSVecI16x8ToVecI32x4",
+      trunc_sat_f64x2_s_zero: "TruncSatZeroSVecF64x2ToVecI32x4",
+      extend_low_i16x8_s: "ExtendLowSVecI16x8ToVecI32x4",
+      extend_low_i16x8_u: "ExtendLowUVecI16x8ToVecI32x4",
+      extadd_pairwise_i16x8_u: "ExtAddPairwiseUVecI16x8ToI32x4",
     }),
     ...this.lanes("VecI32x4", "ExtractLane"),
     ...this.shifts("VecI32x4"),
   };
   readonly i64x2 = {
-    ...this.binary({ add: "Add", sub: "Sub", mul: "Mul", eq: "Eq" }, "VecI64x2"),
+    ...this.binary({ ...VEC_INT_BINARY, ...VEC_EXTMUL, mul: "Mul" }, "VecI64x2"),
     ...this.unary({ bitmask: "Bitmask", splat: "Splat" }, "VecI64x2"),
-    ...this.binary({ extmul_low_i32x4_u: "ExtMulLowU", extmul_high_i32x4_u: "ExtMulHighU" }, "VecI64x2"),
+    ...this.unary({
+      extend_low_i32x4_s: "ExtendLowSVecI32x4ToVecI64x2",
+      extend_low_i32x4_u: "ExtendLowUVecI32x4ToVecI64x2",
+    }),
     ...this.lanes("VecI64x2", "ExtractLane"),
     ...this.shifts("VecI64x2"),
   };
   readonly f32x4 = {
     ...this.binary(VEC_FLOAT_BINARY, "VecF32x4"),
-    ...this.unary({ sqrt: "Sqrt", splat: "Splat", neg: "Neg", abs: "Abs" }, "VecF32x4"),
+    ...this.unary(VEC_FLOAT_UNARY, "VecF32x4"),
     ...this.unary({ convert_i32x4_s: "ConvertSVecI32x4ToVecF32x4", demote_f64x2_zero: "DemoteZeroVecF64x2ToVecF32x4" }),
     ...this.lanes("VecF32x4", "ExtractLane"),
   };
   readonly f64x2 = {
     ...this.binary(VEC_FLOAT_BINARY, "VecF64x2"),
-    ...this.unary({ sqrt: "Sqrt", splat: "Splat", neg: "Neg", abs: "Abs" }, "VecF64x2"),
+    ...this.unary(VEC_FLOAT_UNARY, "VecF64x2"),
     ...this.unary({
       convert_low_i32x4_s: "ConvertLowSVecI32x4ToVecF64x2",
       promote_low_f32x4: "PromoteLowVecF32x4ToVecF64x2",

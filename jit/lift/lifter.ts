@@ -365,6 +365,23 @@ export class Lifter {
     const { base, offset } = this.address(operand);
     return this.mark(this.w.load(GUEST, f32, 4, base, offset));
   }
+  /** Loads 8 or 4 bytes of memory into the low lane of a v128 and clears the rest. */
+  loadF64Zero(operand: Operand): Expr {
+    const { base, offset } = this.address(operand);
+    return this.mark(this.w.loadZero(GUEST, 8, base, offset));
+  }
+  loadF32Zero(operand: Operand): Expr {
+    const { base, offset } = this.address(operand);
+    return this.mark(this.w.loadZero(GUEST, 4, base, offset));
+  }
+  storeF64(operand: Operand, value: Expr): void {
+    const { base, offset } = this.address(operand);
+    this.emit(this.mark(this.w.store(GUEST, f64, 8, base, value, offset)));
+  }
+  storeF32(operand: Operand, value: Expr): void {
+    const { base, offset } = this.address(operand);
+    this.emit(this.mark(this.w.store(GUEST, f32, 4, base, value, offset)));
+  }
   /** Replaces lane 0 of an XMM register, keeping the rest. */
   setF64(register: number, value: Expr): void {
     this.setXmm(register, this.w.f64x2.replace(this.xmm(register), 0, value));
