@@ -54,6 +54,10 @@ export class Lifter {
   insn!: Insn;
   /** Flags that something reads later: definitions of others need not be kept. */
   flagsLive: FlagSet = 0;
+  /** Left by `lift` of a conditional branch: non-zero if it jumps. */
+  branchCondition: Expr | null = null;
+  /** Left by `lift` of RET and of indirect jumps and calls: where they go (i32). */
+  target: Value | null = null;
 
   readonly w: WasmBuilder;
   private readonly options: LifterOptions;
@@ -313,6 +317,11 @@ export class Lifter {
   place(operand: Operand): Place {
     const { base, offset } = this.address(operand);
     return { base: this.value(i32, base), offset };
+  }
+  /** The memory that a guest stack pointer (i64) points to. */
+  stackAddress(pointer: Value): { base: Expr; offset: number } {
+    const { w } = this;
+    return { base: w.i32.add(w.i32.wrap(this.get(pointer)), w.i32.const(-this.options.guestBase)), offset: 0 };
   }
   placeAddress(place: Place): { base: Expr; offset: number } {
     return { base: this.get(place.base), offset: place.offset };
