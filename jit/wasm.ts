@@ -520,9 +520,15 @@ export class WasmBuilder {
     this.m = raw["_BinaryenModuleCreate"]!();
     raw["_BinaryenModuleSetFeatures"]!(this.m, FEATURES);
   }
+  /**
+   * Imports a shared memory; sizes in 64 KiB pages. Only the first memory of a module gets the given limits: setting
+   * them for another one replaces the first (Binaryen's C API knows one memory), so the others say 0 to 65,536.
+   */
   importMemory(memory: string, module: string, base: string, initialPages: number, maximumPages: number): void {
-    // (module, initial, maximum, exportName, segment names/data/passive/offsets/sizes, count, shared, memory64, name)
-    raw["_BinaryenSetMemory"]!(this.m, initialPages, maximumPages, 0, 0, 0, 0, 0, 0, 0, true, false, name(memory));
+    if (!raw["_BinaryenHasMemory"]!(this.m)) {
+      // (module, initial, maximum, exportName, segment names/data/passive/offsets/sizes, count, shared, memory64, name)
+      raw["_BinaryenSetMemory"]!(this.m, initialPages, maximumPages, 0, 0, 0, 0, 0, 0, 0, true, false, name(memory));
+    }
     raw["_BinaryenAddMemoryImport"]!(this.m, name(memory), name(module), name(base), true);
   }
   importTable(table: string, module: string, base: string): void {

@@ -1,8 +1,7 @@
 /** Integer operations on XMM registers (SSE2). */
-import { OP_IMM, type Insn, type Operand } from "../decode.js";
+import { OP_IMM, OP_MEM, type Operand } from "../decode.js";
 import { i64, v128, type Expr, type WasmBuilder } from "../wasm.js";
 import type { InstructionEntry } from "./entry.js";
-import type { Lifter } from "./lifter.js";
 import { binary, binaryValues, idiom, laneMask, registerSamples, samples, zero } from "./sse-forms.js";
 
 type Compute = (w: WasmBuilder, a: Expr, b: Expr) => Expr;
@@ -155,8 +154,11 @@ const extractWord: InstructionEntry = {
   operands: ["w", "r", "r"],
   cpuid: "sse2",
   samples: registerSamples("660fc5", ["00", "03", "07", "0d"]),
-  lift: (lifter: Lifter, { operands: [target, source, lane] }: Insn) =>
-    lifter.write(target!, lifter.w.i16x8.extract(lifter.xmm(source!.reg), immediateOf(lane!) & 7)),
+  lift: (lifter, { operands: [target, source, lane] }) => {
+    const word = lifter.w.i16x8.extract(lifter.xmm(source!.reg), immediateOf(lane!) & 7);
+    if (target!.kind === OP_MEM) lifter.write(target!, word);
+    else lifter.setGpr32(target!.reg, word);
+  },
 };
 
 export const sseInteger: readonly InstructionEntry[] = [
