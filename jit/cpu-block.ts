@@ -1,0 +1,31 @@
+/**
+ * The CPU block: one small shared memory per guest thread ("c" in emitted code), holding its registers at constant
+ * addresses whenever translated code is outside a region, and the thread's dispatcher tables.
+ *
+ * All offsets are bytes from the start of the memory.
+ */
+
+/** 16 general registers, 8 bytes each, in x86 encoding order. */
+export const CPU_GPR = 0;
+/** 16 XMM registers, 16 bytes each. */
+export const CPU_XMM = 128;
+/** Status flags and DF: one 32-bit word (0 or 1) each, in the order of `FLAG_BITS`. */
+export const CPU_FLAGS = 384;
+/** Guest address of the next instruction, 32 bits; exact at system calls and in the dispatcher. */
+export const CPU_RIP = 416;
+/** Base of the FS segment, 64 bits. */
+export const CPU_FS_BASE = 424;
+/** Non-zero asks translated code to return to the dispatcher at the next loop back-edge, 32 bits. */
+export const CPU_POLL = 432;
+/** Processor exception raised by translated code: vector + 1, or 0; 32 bits. */
+export const CPU_TRAP_VECTOR = 436;
+/** Results of helper functions that return more than one value: 4 words of 64 bits. */
+export const CPU_SCRATCH = 440;
+/** Event counters kept by translated code, see `COUNTERS`. */
+export const CPU_COUNTERS = 512;
+
+/** Direct-mapped cache of guest address → table slot: `LOOKUP_ENTRIES` pairs of 32-bit words (address, slot). */
+export const CPU_LOOKUP = 4096;
+export const LOOKUP_ENTRIES = 16384;
+
+export const CPU_PAGES = Math.ceil((CPU_LOOKUP + LOOKUP_ENTRIES * 8) / 65536);

@@ -1,0 +1,502 @@
+/**
+ * What an instruction's `lift` works with: guest registers, memory operands, temporaries and flags as Wasm expressions.
+ *
+ * Guest registers live in Wasm locals inside a region: general registers i64, XMM v128, flags one i32 (0 or 1) each.
+ * A `Value` is a temporary that is written once and may be read any number of times.
+ */
+import { OP_GPR, OP_IMM, OP_MEM, OP_XMM, type Insn, type Operand } from "../decode.js";
+import { AF, CF, DF, FLAG_BITS, flagsOfCondition, OF, PF, SF, ZF, type Condition, type FlagSet } from "../registers.js";
+import { CPU, f32, f64, GUEST, i32, i64, v128, type Expr, type Type, type WasmBuilder } from "../wasm.js";
+import { CPU_FS_BASE, CPU_TRAP_VECTOR } from "../cpu-block.js";
+import type { HelperName } from "./helpers.js";
+
+/** A temporary in a Wasm local. */
+export interface Value {
+  readonly type: Type;
+  readonly local: number;
+}
+
+/** A memory operand's address, evaluated once: `base` is a Wasm address (i32), `offset` a constant added by the access. */
+export interface Place {
+  readonly base: Value;
+  readonly offset: number;
+}
+
+/**
+ * A pending definition of flags. `flag` gives one flag (0 or 1, i32) from the values it captured; it may be asked
+ * any number of times, later in the block, so it must only read `values` (which stay untouched while it is pending).
+ */
+export interface FlagDefinition {
+  /** The flags it defines; a subset of the entry's `flagsWritten`. */
+  readonly defines: FlagSet;
+  readonly values: readonly Value[];
+  readonly flag: (flag: FlagSet) => Expr;
+  /** A whole condition in one comparison, where that is shorter than combining flags. */
+  readonly condition?: (condition: Condition) => Expr | undefined;
+}
+
+/** Vectors of `raise`, as the processor numbers them. */
+export const VECTOR_DE = 0;
+export const VECTOR_BP = 3;
+export const VECTOR_UD = 6;
+export const VECTOR_GP = 13;
+
+/** Guest addresses below this plus a displacement below `MAX_STATIC_OFFSET` are never mapped (see docs/memory.md). */
+const LOWEST_MAPPING = 0x400000;
+
+export interface LifterOptions {
+  /** Guest address of Wasm address 0. */
+  readonly guestBase: number;
+}
+
+export class Lifter {
+  /** The instruction being lifted. */
+  insn!: Insn;
+  /** Flags that something reads later: definitions of others need not be kept. */
+  flagsLive: FlagSet = 0;
+  /** Left by `lift` of a conditional branch: non-zero if it jumps. */
+  branchCondition: Expr | null = null;
+  /** Left by `lift` of RET and of indirect jumps and calls: where they go (i32). */
+  target: Value | null = null;
+
+  readonly w: WasmBuilder;
+  private readonly options: LifterOptions;
+  private statements: Expr[] = [];
+  private localTypes: Type[] = [];
+  private paramCount = 0;
+  private readonly gprLocals = new Int16Array(16);
+  private readonly xmmLocals = new Int16Array(16);
+  private readonly flagLocals = new Map<FlagSet, number>();
+  private freeTemps = new Map<Type, number[]>();
+  private instructionTemps: Value[] = [];
+  private definitions = new Map<FlagSet, FlagDefinition>();
+  private pinned = new Map<number, number>();
+  /** Helper functions used so far in this module. */
+  readonly helpersUsed: Set<HelperName> = new Set();
+  /** Memory accesses and other trapping expressions with the guest address of their instruction. */
+  marks: { expr: Expr; pc: number }[] = [];
+
+  constructor(w: WasmBuilder, options: LifterOptions) {
+    this.w = w;
+    this.options = options;
+  }
+
+  // --- function and block life cycle (used by the emitter) ---
+
+  /** Starts a new Wasm function whose parameters are (i32 own entry PC, i64 RSP). */
+  beginFunction(): void {
+    this.localTypes = [i32, i64];
+    this.paramCount = 2;
+    this.gprLocals.fill(-1);
+    this.xmmLocals.fill(-1);
+    this.gprLocals[4] = 1;
+    this.flagLocals.clear();
+    this.freeTemps = new Map();
+    this.instructionTemps = [];
+    this.definitions = new Map();
+    this.pinned = new Map();
+    this.statements = [];
+    this.marks = [];
+  }
+  /** Types of the locals beyond the parameters. */
+  functionLocals(): readonly Type[] {
+    return this.localTypes.slice(this.paramCount);
+  }
+  /** Starts collecting statements; `flags` are the definitions that reach the block over its only edge, if any. */
+  beginBlock(flags: ReadonlyMap<FlagSet, FlagDefinition> | null): void {
+    this.statements = [];
+    for (const definition of new Set(this.definitions.values())) this.unpin(definition);
+    this.definitions = new Map(flags ?? []);
+    for (const definition of new Set(this.definitions.values())) this.pin(definition);
+  }
+  takeStatements(): Expr[] {
+    const taken = this.statements;
+    this.statements = [];
+    return taken;
+  }
+  /** Must follow each instruction: temporaries that no pending flag needs can be used again. */
+  endInstruction(): void {
+    for (const value of this.instructionTemps) if (!this.pinned.has(value.local)) this.release(value);
+    this.instructionTemps = [];
+  }
+  /** Pending definitions at the block's end, for a successor that has no other predecessor; their values stay reserved. */
+  pendingFlags(): ReadonlyMap<FlagSet, FlagDefinition> {
+    for (const definition of new Set(this.definitions.values())) this.pin(definition);
+    return new Map(this.definitions);
+  }
+  /** Brings the given flags into their locals, where other blocks expect them. */
+  materializeFlags(flags: FlagSet): void {
+    for (const { flag } of FLAG_BITS) {
+      const definition = flags & flag ? this.definitions.get(flag) : undefined;
+      if (definition) this.emit(this.w.local.set(this.flagLocal(flag), definition.flag(flag)));
+    }
+  }
+
+  // --- statements and temporaries ---
+
+  emit(statement: Expr): void {
+    this.statements.push(statement);
+  }
+  /** Evaluates `expr` now and keeps the result. */
+  value(type: Type, expr: Expr): Value {
+    const value = this.fresh(type);
+    this.emit(this.w.local.set(value.local, expr));
+    return value;
+  }
+  /** A temporary without a value yet; set it with `assign` (once on each path). */
+  fresh(type: Type): Value {
+    const free = this.freeTemps.get(type)?.pop();
+    const value: Value = { type, local: free ?? this.newLocal(type) };
+    this.instructionTemps.push(value);
+    return value;
+  }
+  assign(value: Value, expr: Expr): void {
+    this.emit(this.w.local.set(value.local, expr));
+  }
+  get(value: Value): Expr {
+    return this.w.local.get(value.local, value.type);
+  }
+  /** Runs `build` and returns the statements it emitted as one block, for use as an arm of `w.if`. */
+  nested(build: () => void): Expr {
+    const outer = this.statements;
+    this.statements = [];
+    build();
+    const block = this.w.block(null, this.statements);
+    this.statements = outer;
+    return block;
+  }
+  /** Remembers that `expr` can trap, and where; returns it. Every load, store, atomic and division needs this. */
+  mark(expr: Expr): Expr {
+    this.marks.push({ expr, pc: this.insn.pc });
+    return expr;
+  }
+  /** Statement: raises a processor exception at this instruction. */
+  raise(vector: number): void {
+    const { w } = this;
+    this.emit(w.store(CPU, i32, 4, w.i32.const(0), w.i32.const(vector + 1), CPU_TRAP_VECTOR));
+    this.emit(this.mark(w.unreachable()));
+  }
+  /** Calls a helper function of lift/helpers.ts. */
+  helper(name: HelperName, args: readonly Expr[], result: Type): Expr {
+    this.helpersUsed.add(name);
+    return this.w.call(name, args, result);
+  }
+
+  // --- registers ---
+
+  /** The whole general register, i64. */
+  gpr(register: number): Expr {
+    return this.w.local.get(this.gprLocal(register), i64);
+  }
+  gpr32(register: number): Expr {
+    return this.w.i32.wrap(this.gpr(register));
+  }
+  setGpr(register: number, value: Expr): void {
+    this.emit(this.w.local.set(this.gprLocal(register), value));
+  }
+  /** Writes 32 bits and clears the upper half, as x86 does. */
+  setGpr32(register: number, value: Expr): void {
+    this.setGpr(register, this.w.i64.extend_i32_u(value));
+  }
+  xmm(register: number): Expr {
+    return this.w.local.get(this.xmmLocal(register), v128);
+  }
+  setXmm(register: number, value: Expr): void {
+    this.emit(this.w.local.set(this.xmmLocal(register), value));
+  }
+  gprLocal(register: number): number {
+    let local = this.gprLocals[register]!;
+    if (local < 0) this.gprLocals[register] = local = this.newLocal(i64);
+    return local;
+  }
+  xmmLocal(register: number): number {
+    let local = this.xmmLocals[register]!;
+    if (local < 0) this.xmmLocals[register] = local = this.newLocal(v128);
+    return local;
+  }
+  flagLocal(flag: FlagSet): number {
+    let local = this.flagLocals.get(flag);
+    if (local === undefined) this.flagLocals.set(flag, (local = this.newLocal(i32)));
+    return local;
+  }
+
+  // --- integer operands ---
+
+  /** Reads a register, memory or immediate operand: i32 zero-extended for sizes 1, 2, 4; i64 for size 8. */
+  read(operand: Operand): Expr {
+    const { w } = this;
+    switch (operand.kind) {
+      case OP_GPR:
+        if (operand.size === 8) return this.gpr(operand.reg);
+        if (operand.size === 4) return this.gpr32(operand.reg);
+        if (operand.high) return w.i32.and(w.i32.shr_u(this.gpr32(operand.reg), w.i32.const(8)), w.i32.const(0xff));
+        return w.i32.and(this.gpr32(operand.reg), w.i32.const(operand.size === 1 ? 0xff : 0xffff));
+      case OP_IMM:
+        return this.immediate(operand, false);
+      case OP_MEM:
+        return this.loadAt(this.address(operand), operand.size, false);
+      default:
+        throw new Error(`no integer operand: kind ${operand.kind}`);
+    }
+  }
+  /** As `read`, but sizes 1 and 2 sign-extended. */
+  readSigned(operand: Operand): Expr {
+    const { w } = this;
+    if (operand.kind === OP_IMM) return this.immediate(operand, true);
+    if (operand.kind === OP_MEM) return this.loadAt(this.address(operand), operand.size, true);
+    if (operand.size === 1) return w.i32.extend8_s(this.read(operand));
+    if (operand.size === 2) return w.i32.extend16_s(this.read(operand));
+    return this.read(operand);
+  }
+  /** Writes a register or memory operand of 1, 2, 4 (i32; excess bits are ignored) or 8 bytes (i64). */
+  write(operand: Operand, value: Expr): void {
+    if (operand.kind === OP_MEM) {
+      // The address is evaluated first, the value may depend on the registers in it but not change them.
+      this.storeAt(this.address(operand), operand.size, value);
+      return;
+    }
+    const { w } = this;
+    const { reg, size } = operand;
+    if (size === 8) this.setGpr(reg, value);
+    else if (size === 4) this.setGpr32(reg, value);
+    else {
+      const shift = operand.high ? 8 : 0;
+      const mask = (size === 1 ? 0xffn : 0xffffn) << BigInt(shift);
+      const narrow = w.i32.and(value, w.i32.const(size === 1 ? 0xff : 0xffff));
+      const placed = shift ? w.i32.shl(narrow, w.i32.const(shift)) : narrow;
+      this.setGpr(reg, w.i64.or(w.i64.and(this.gpr(reg), w.i64.const(~mask)), w.i64.extend_i32_u(placed)));
+    }
+  }
+  immediate(operand: Operand, signed: boolean): Expr {
+    const { w } = this;
+    if (operand.size === 8) return w.i64.const((BigInt(operand.immHi) << 32n) | BigInt(operand.immLo >>> 0));
+    if (operand.size === 4 || signed) return w.i32.const(operand.immLo);
+    return w.i32.const(operand.immLo & (operand.size === 1 ? 0xff : 0xffff));
+  }
+
+  // --- memory operands ---
+
+  /** Wasm address of a memory operand as expression and constant offset, to be used by exactly one access. */
+  address(operand: Operand): { base: Expr; offset: number } {
+    const { w } = this;
+    const { guestBase } = this.options;
+    if (operand.base < 0 && operand.index < 0 && !operand.fs) {
+      // Absolute. An address outside the 4 GiB must fault: keep it as an offset past the end.
+      const address = operand.addr32 ? operand.disp >>> 0 : operand.disp;
+      if (address >= guestBase && address <= 0xffffffff) return { base: w.i32.const(address - guestBase), offset: 0 };
+      return { base: w.i32.const(-1), offset: 0xffff0000 };
+    }
+    let sum: Expr | null = null;
+    const add = (term: Expr) => (sum = sum === null ? term : w.i32.add(sum, term));
+    if (operand.base >= 0) add(this.gpr32(operand.base));
+    if (operand.index >= 0) {
+      const index = this.gpr32(operand.index);
+      add(operand.scale === 1 ? index : w.i32.shl(index, w.i32.const(Math.log2(operand.scale))));
+    }
+    if (operand.fs) add(w.load(CPU, i32, 4, w.i32.const(0), CPU_FS_BASE));
+    // A non-negative displacement below the lowest mapping can be the access's own offset: if base + displacement
+    // is mapped, base itself is at least guestBase, so that base - guestBase does not wrap. Others need a wrapping add.
+    const asOffset = operand.disp >= 0 && operand.disp < LOWEST_MAPPING - guestBase;
+    const constant = (asOffset ? 0 : operand.disp) - guestBase;
+    return { base: w.i32.add(sum!, w.i32.const(constant)), offset: asOffset ? operand.disp : 0 };
+  }
+  /** The full 64-bit effective address (LEA), without segment base. */
+  effectiveAddress(operand: Operand): Expr {
+    const { w } = this;
+    let sum: Expr | null = null;
+    const add = (term: Expr) => (sum = sum === null ? term : w.i64.add(sum, term));
+    if (operand.base >= 0) add(this.gpr(operand.base));
+    if (operand.index >= 0) {
+      const index = this.gpr(operand.index);
+      add(operand.scale === 1 ? index : w.i64.shl(index, w.i64.const(Math.log2(operand.scale))));
+    }
+    if (operand.disp !== 0 || sum === null) add(w.i64.const(operand.disp));
+    return operand.addr32 ? w.i64.and(sum!, w.i64.const(0xffffffffn)) : sum!;
+  }
+  /** Evaluates a memory operand's address once, for read-modify-write. */
+  place(operand: Operand): Place {
+    const { base, offset } = this.address(operand);
+    return { base: this.value(i32, base), offset };
+  }
+  /** The memory that a guest stack pointer (i64) points to. */
+  stackAddress(pointer: Value): { base: Expr; offset: number } {
+    const { w } = this;
+    return { base: w.i32.add(w.i32.wrap(this.get(pointer)), w.i32.const(-this.options.guestBase)), offset: 0 };
+  }
+  placeAddress(place: Place): { base: Expr; offset: number } {
+    return { base: this.get(place.base), offset: place.offset };
+  }
+  loadAt(address: { base: Expr; offset: number }, size: number, signed: boolean): Expr {
+    const type = size === 8 ? i64 : i32;
+    return this.mark(this.w.load(GUEST, type, size, address.base, address.offset, signed));
+  }
+  storeAt(address: { base: Expr; offset: number }, size: number, value: Expr): void {
+    const type = size === 8 ? i64 : i32;
+    this.emit(this.mark(this.w.store(GUEST, type, size, address.base, value, address.offset)));
+  }
+  /**
+   * Read-modify-write of a register or memory operand without LOCK: `compute` gets the old value and returns the new
+   * one; the operand is written after it.
+   */
+  update(operand: Operand, compute: (old: Value) => Expr): void {
+    const type = operand.size === 8 ? i64 : i32;
+    if (operand.kind !== OP_MEM) {
+      this.write(operand, compute(this.value(type, this.read(operand))));
+      return;
+    }
+    const place = this.place(operand);
+    const old = this.value(type, this.loadAt(this.placeAddress(place), operand.size, false));
+    const result = this.value(type, compute(old));
+    this.storeAt(this.placeAddress(place), operand.size, this.get(result));
+  }
+
+  // --- XMM operands ---
+
+  /** All 128 bits of an XMM register or of memory (no alignment check). */
+  readXmm(operand: Operand): Expr {
+    if (operand.kind === OP_XMM) return this.xmm(operand.reg);
+    const { base, offset } = this.address(operand);
+    return this.mark(this.w.load(GUEST, v128, 16, base, offset));
+  }
+  writeXmm(operand: Operand, value: Expr): void {
+    if (operand.kind === OP_XMM) return this.setXmm(operand.reg, value);
+    const { base, offset } = this.address(operand);
+    this.emit(this.mark(this.w.store(GUEST, v128, 16, base, value, offset)));
+  }
+  /** Lane 0 of an XMM register, or memory, as f64 / f32. */
+  readF64(operand: Operand): Expr {
+    if (operand.kind === OP_XMM) return this.w.f64x2.extract(this.xmm(operand.reg), 0);
+    const { base, offset } = this.address(operand);
+    return this.mark(this.w.load(GUEST, f64, 8, base, offset));
+  }
+  readF32(operand: Operand): Expr {
+    if (operand.kind === OP_XMM) return this.w.f32x4.extract(this.xmm(operand.reg), 0);
+    const { base, offset } = this.address(operand);
+    return this.mark(this.w.load(GUEST, f32, 4, base, offset));
+  }
+  /** Loads 8 or 4 bytes of memory into the low lane of a v128 and clears the rest. */
+  loadF64Zero(operand: Operand): Expr {
+    const { base, offset } = this.address(operand);
+    return this.mark(this.w.loadZero(GUEST, 8, base, offset));
+  }
+  loadF32Zero(operand: Operand): Expr {
+    const { base, offset } = this.address(operand);
+    return this.mark(this.w.loadZero(GUEST, 4, base, offset));
+  }
+  storeF64(operand: Operand, value: Expr): void {
+    const { base, offset } = this.address(operand);
+    this.emit(this.mark(this.w.store(GUEST, f64, 8, base, value, offset)));
+  }
+  storeF32(operand: Operand, value: Expr): void {
+    const { base, offset } = this.address(operand);
+    this.emit(this.mark(this.w.store(GUEST, f32, 4, base, value, offset)));
+  }
+  /** Replaces lane 0 of an XMM register, keeping the rest. */
+  setF64(register: number, value: Expr): void {
+    this.setXmm(register, this.w.f64x2.replace(this.xmm(register), 0, value));
+  }
+  setF32(register: number, value: Expr): void {
+    this.setXmm(register, this.w.f32x4.replace(this.xmm(register), 0, value));
+  }
+
+  // --- flags ---
+
+  /** Makes `definition` the source of its flags, unless nothing reads them. Call it after the values are computed. */
+  define(definition: FlagDefinition): void {
+    const flags = definition.defines & this.flagsLive;
+    for (const { flag } of FLAG_BITS) {
+      if (!(definition.defines & flag)) continue;
+      const old = this.definitions.get(flag);
+      this.definitions.delete(flag);
+      if (old && ![...this.definitions.values()].includes(old)) this.unpin(old);
+      if (flags & flag) this.definitions.set(flag, definition);
+    }
+    if (flags) this.pin(definition);
+  }
+  /** One flag as i32, 0 or 1. */
+  flag(flag: FlagSet): Expr {
+    const definition = this.definitions.get(flag);
+    return definition ? definition.flag(flag) : this.w.local.get(this.flagLocal(flag), i32);
+  }
+  /** A condition as i32: zero or non-zero. */
+  condition(condition: Condition): Expr {
+    const { w } = this;
+    const flags = flagsOfCondition(condition);
+    let definition: FlagDefinition | undefined | null = null;
+    for (const { flag } of FLAG_BITS) {
+      if (!(flags & flag)) continue;
+      const source = this.definitions.get(flag);
+      definition = definition === null || definition === source ? source : undefined;
+    }
+    const fused = definition?.condition?.(condition);
+    if (fused !== undefined) return fused;
+    switch (condition) {
+      case "o":
+        return this.flag(OF);
+      case "no":
+        return w.i32.eqz(this.flag(OF));
+      case "b":
+        return this.flag(CF);
+      case "ae":
+        return w.i32.eqz(this.flag(CF));
+      case "e":
+        return this.flag(ZF);
+      case "ne":
+        return w.i32.eqz(this.flag(ZF));
+      case "be":
+        return w.i32.or(this.flag(CF), this.flag(ZF));
+      case "a":
+        return w.i32.eqz(w.i32.or(this.flag(CF), this.flag(ZF)));
+      case "s":
+        return this.flag(SF);
+      case "ns":
+        return w.i32.eqz(this.flag(SF));
+      case "p":
+        return this.flag(PF);
+      case "np":
+        return w.i32.eqz(this.flag(PF));
+      case "l":
+        return w.i32.ne(this.flag(SF), this.flag(OF));
+      case "ge":
+        return w.i32.eq(this.flag(SF), this.flag(OF));
+      case "le":
+        return w.i32.or(this.flag(ZF), w.i32.ne(this.flag(SF), this.flag(OF)));
+      case "g":
+        return w.i32.eqz(w.i32.or(this.flag(ZF), w.i32.ne(this.flag(SF), this.flag(OF))));
+    }
+  }
+  /** Flags that now have a definition which is not in their local. */
+  pendingFlagSet(): FlagSet {
+    let set: FlagSet = 0;
+    for (const flag of this.definitions.keys()) set |= flag;
+    return set;
+  }
+
+  // --- private ---
+
+  private newLocal(type: Type): number {
+    this.localTypes.push(type);
+    return this.localTypes.length - 1;
+  }
+  private release(value: Value): void {
+    const list = this.freeTemps.get(value.type);
+    if (list) list.push(value.local);
+    else this.freeTemps.set(value.type, [value.local]);
+  }
+  private pin(definition: FlagDefinition): void {
+    for (const { local } of definition.values) this.pinned.set(local, (this.pinned.get(local) ?? 0) + 1);
+  }
+  private unpin(definition: FlagDefinition): void {
+    for (const value of definition.values) {
+      const count = (this.pinned.get(value.local) ?? 0) - 1;
+      if (count > 0) this.pinned.set(value.local, count);
+      else {
+        this.pinned.delete(value.local);
+        if (!this.instructionTemps.includes(value)) this.release(value);
+      }
+    }
+  }
+}
+
+/** Constants re-exported so that instruction tables import from one place. */
+export { AF, CF, DF, OF, PF, SF, ZF };
