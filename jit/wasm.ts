@@ -20,6 +20,9 @@ export const f32 = raw["_BinaryenTypeFloat32"]!() as Type;
 export const f64 = raw["_BinaryenTypeFloat64"]!() as Type;
 export const v128 = raw["_BinaryenTypeVec128"]!() as Type;
 
+// Function names go into the module: a trap's stack text then says which region it happened in.
+binaryen.setDebugInfo(true);
+
 /** The guest's memory: wasm address = guest address - guestBase. */
 export const GUEST = "g";
 /** The thread's CPU block, at constant addresses. */
@@ -514,28 +517,14 @@ export class WasmBuilder {
     return raw["_BinaryenTypeCreate"]!(words(list), list.length) as Type;
   }
 
-  /** Starts a new module; what was built for an earlier one must not be used any more. */
-  begin(): void {
-    this.dispose();
-    this.m = raw["_BinaryenModuleCreate"]!();
-    raw["_BinaryenModuleSetFeatures"]!(this.m, FEATURES);
-  }
   /**
-   * Imports a shared memory; sizes in 64 KiB pages. Only the first memory of a module gets the given limits: setting
-   * them for another one replaces the first (Binaryen's C API knows one memory), so the others say 0 to 65,536.
+   * Starts a new module from its imports in WebAssembly's text format; what was built for an earlier one must not be
+   * used any more. (Binaryen's C API can describe one memory only, its text parser any number.)
    */
-  importMemory(memory: string, module: string, base: string, initialPages: number, maximumPages: number): void {
-    if (!raw["_BinaryenHasMemory"]!(this.m)) {
-      // (module, initial, maximum, exportName, segment names/data/passive/offsets/sizes, count, shared, memory64, name)
-      raw["_BinaryenSetMemory"]!(this.m, initialPages, maximumPages, 0, 0, 0, 0, 0, 0, 0, true, false, name(memory));
-    }
-    raw["_BinaryenAddMemoryImport"]!(this.m, name(memory), name(module), name(base), true);
-  }
-  importTable(table: string, module: string, base: string): void {
-    raw["_BinaryenAddTableImport"]!(this.m, name(table), name(module), name(base));
-  }
-  importFunction(internal: string, module: string, base: string, params: Type, result: Type): void {
-    raw["_BinaryenAddFunctionImport"]!(this.m, name(internal), name(module), name(base), params, result);
+  begin(imports: string): void {
+    this.dispose();
+    this.m = (binaryen.parseText(`(module ${imports})`) as unknown as { ptr: number }).ptr;
+    raw["_BinaryenModuleSetFeatures"]!(this.m, FEATURES);
   }
   addFunction(functionName: string, params: Type, result: Type, locals: readonly Type[], body: Expr): FunctionRef {
     return withName(
@@ -551,6 +540,11 @@ export class WasmBuilder {
           body,
         ) as FunctionRef,
     );
+  }
+  /** Puts functions into `table` from `slot` on when the module is instantiated. */
+  addElements(table: string, slot: number, functions: readonly string[]): void {
+    const module = binaryen.wrapModule(this.m);
+    module.addActiveElementSegment(table, `e${slot}`, functions, this.i32.const(slot));
   }
   exportFunction(functionName: string, exported: string): void {
     withName(functionName, (internal) =>

@@ -10,6 +10,8 @@ import { CPU, f32, f64, GUEST, i32, i64, v128, type Expr, type Type, type WasmBu
 import { CPU_FS_BASE, CPU_TRAP_VECTOR } from "../cpu-block.js";
 import type { HelperName } from "./helpers.js";
 
+export * from "./vectors.js";
+
 /** A temporary in a Wasm local. */
 export interface Value {
   readonly type: Type;
@@ -34,12 +36,6 @@ export interface FlagDefinition {
   /** A whole condition in one comparison, where that is shorter than combining flags. */
   readonly condition?: (condition: Condition) => Expr | undefined;
 }
-
-/** Vectors of `raise`, as the processor numbers them. */
-export const VECTOR_DE = 0;
-export const VECTOR_BP = 3;
-export const VECTOR_UD = 6;
-export const VECTOR_GP = 13;
 
 /** Guest addresses below this plus a displacement below `MAX_STATIC_OFFSET` are never mapped (see docs/memory.md). */
 const LOWEST_MAPPING = 0x400000;
