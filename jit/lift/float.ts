@@ -42,15 +42,6 @@ export const DOUBLE: Format = {
 
 export type Arithmetic = "add" | "sub" | "mul" | "div";
 
-/** Scalar arithmetic. */
-export function arithmetic({ w }: Lifter, format: Format, op: Arithmetic, a: Expr, b: Expr): Expr {
-  return w[format.scalar][op](a, b);
-}
-
-export function squareRoot({ w }: Lifter, format: Format, a: Expr): Expr {
-  return w[format.scalar].sqrt(a);
-}
-
 /** Encodings of the immediate of CMPPS, CMPPD, CMPSS, CMPSD. */
 export const PREDICATES = ["00", "01", "02", "03", "04", "05", "06", "07"] as const;
 

@@ -2,7 +2,7 @@
 import { OP_IMM, OP_MEM, type Operand } from "../decode.js";
 import { i64, v128, type Expr, type WasmBuilder } from "../wasm.js";
 import type { InstructionEntry } from "./entry.js";
-import { binary, binaryValues, idiom, laneMask, registerSamples, samples, zero } from "./sse-forms.js";
+import { binary, binaryValues, idiom, laneMask, memorySamples, registerSamples, samples, zero } from "./sse-forms.js";
 
 type Compute = (w: WasmBuilder, a: Expr, b: Expr) => Expr;
 const sse2 = (mnemonic: string, opcode: string, compute: Compute): InstructionEntry =>
@@ -153,7 +153,7 @@ const extractWord: InstructionEntry = {
   mnemonic: "Pextrw",
   operands: ["w", "r", "r"],
   cpuid: "sse2",
-  samples: registerSamples("660fc5", ["00", "03", "07", "0d"]),
+  samples: [...registerSamples("660fc5", ["00", "03", "07", "0d"]), ...memorySamples("660f3a15", ["02"])],
   lift: (lifter, { operands: [target, source, lane] }) => {
     const word = lifter.w.i16x8.extract(lifter.xmm(source!.reg), immediateOf(lane!) & 7);
     if (target!.kind === OP_MEM) lifter.write(target!, word);

@@ -2,45 +2,23 @@
 import type { Operand } from "../decode.js";
 import { STATUS_FLAGS } from "../registers.js";
 import type { CpuidBit, InstructionEntry } from "./entry.js";
-import {
-  arithmetic,
-  compareFlags,
-  comparePredicate,
-  DOUBLE,
-  PREDICATES,
-  SINGLE,
-  squareRoot,
-  type Arithmetic,
-  type Format,
-} from "./float.js";
+import { compareFlags, comparePredicate, DOUBLE, PREDICATES, SINGLE, type Arithmetic, type Format } from "./float.js";
 import { samples } from "./sse-forms.js";
 
 const immediateOf = (operand: Operand): number => operand.immLo & 0xff;
 
-function binary(mnemonic: string, cpuid: CpuidBit, opcode: string, format: Format, op: Arithmetic): InstructionEntry {
-  return {
-    mnemonic,
-    operands: ["rw", "r"],
-    cpuid,
-    samples: samples(opcode),
-    lift: (lifter, { operands: [target, source] }) => {
-      const a = format.read(lifter, target!);
-      const b = format.read(lifter, source!);
-      format.set(lifter, target!.reg, arithmetic(lifter, format, op, a, b));
-    },
-  };
-}
-
 /**
- * MINSx, MAXSx give the source, bit for bit, if either operand is NaN or both are zero: as PMIN and PMAX of Wasm do
- * with the operands swapped.
+ * Lane 0 from a whole-vector operation; `swap` exchanges the operands. The vector operations are used because engines
+ * on x64 keep their operands' order, which decides which of two NaNs survives, but exchange those of scalar additions
+ * and multiplications as it suits them; they are no slower.
  */
-function extreme(
+function binary(
   mnemonic: string,
   cpuid: CpuidBit,
   opcode: string,
   format: Format,
-  op: "pmin" | "pmax",
+  op: Arithmetic | "pmin" | "pmax",
+  swap = false,
 ): InstructionEntry {
   return {
     mnemonic,
@@ -49,11 +27,18 @@ function extreme(
     samples: samples(opcode),
     lift: (lifter, { operands: [target, source] }) => {
       const vector = lifter.w[format.vector];
-      const result = vector[op](format.readVector(lifter, source!), lifter.xmm(target!.reg));
-      format.set(lifter, target!.reg, vector.extract(result, 0));
+      const a = lifter.xmm(target!.reg);
+      const b = format.readVector(lifter, source!);
+      format.set(lifter, target!.reg, vector.extract(swap ? vector[op](b, a) : vector[op](a, b), 0));
     },
   };
 }
+/**
+ * MINSx, MAXSx give the source, bit for bit, if either operand is NaN or both are zero: as PMIN and PMAX of Wasm do
+ * with the operands swapped.
+ */
+const extreme = (mnemonic: string, cpuid: CpuidBit, opcode: string, format: Format, op: "pmin" | "pmax") =>
+  binary(mnemonic, cpuid, opcode, format, op, true);
 
 function root(mnemonic: string, cpuid: CpuidBit, opcode: string, format: Format): InstructionEntry {
   return {
@@ -62,7 +47,7 @@ function root(mnemonic: string, cpuid: CpuidBit, opcode: string, format: Format)
     cpuid,
     samples: samples(opcode),
     lift: (lifter, { operands: [target, source] }) =>
-      format.set(lifter, target!.reg, squareRoot(lifter, format, format.read(lifter, source!))),
+      format.set(lifter, target!.reg, lifter.w[format.scalar].sqrt(format.read(lifter, source!))),
   };
 }
 
