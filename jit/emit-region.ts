@@ -51,10 +51,10 @@ const rspBit = gprBit(RSP);
 
 /** True if lifting emits something that can trap, other than an access to the stack relative to RSP. */
 function mayFault(insn: Insn): boolean {
-  const entry = entryFor(insn.mnemonic)!;
+  const entry = entryFor(insn)!;
   if (entry.ends === "stop") return true;
   const name = mnemonicName(insn.mnemonic);
-  if (name === "Div" || name === "Idiv") return true;
+  if (name === "Div" || name === "Idiv" || name === "Leave") return true;
   return insn.operands.some((operand) => operand.kind === OP_MEM && operand.base !== RSP) && name !== "Lea";
 }
 
@@ -129,7 +129,7 @@ export class RegionEmitter {
         lags = false;
       }
       if (registersWritten(insn) & rspBit) lags = true;
-      entryFor(insn.mnemonic)!.lift(l, insn);
+      entryFor(insn)!.lift(l, insn);
       if (i < straight) l.endInstruction();
     });
     const end = this.terminator(index, block, lags);
@@ -188,7 +188,7 @@ export class RegionEmitter {
   private flagWrites(block: Block): FlagSet {
     let set = 0;
     for (const insn of block.insns) {
-      const written = entryFor(insn.mnemonic)!.flagsWritten;
+      const written = entryFor(insn)!.flagsWritten;
       set |= typeof written === "function" ? written(insn) : (written ?? 0);
     }
     return set;

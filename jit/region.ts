@@ -157,7 +157,7 @@ export class RegionFinder {
         // An instruction that the window cuts off would be decoded as invalid: leave it to a region of its own.
         if (insn.mnemonic === 0 && insn.pc + 15 > high && high < 0x1_0000_0000 && insn.pc !== entry) return false;
         insns.set(insn.pc, insn);
-        const item = entryFor(insn.mnemonic);
+        const item = entryFor(insn);
         if (!item) return false;
         switch (item.ends) {
           case undefined:
@@ -276,7 +276,7 @@ function draftBlock(
     if (!insn || (pc !== start && leaders.has(pc))) {
       return { insns: list, end: { targets: [pc], build: (edge) => ({ kind: "fall", to: edge(pc) }) } };
     }
-    const entry = entryFor(insn.mnemonic);
+    const entry = entryFor(insn);
     if (!entry) {
       const what = insn.mnemonic === 0 ? "no instruction" : mnemonicName(insn.mnemonic);
       return { insns: list, end: { targets: [], build: () => ({ kind: "illegal", pc, what }) } };

@@ -4,6 +4,7 @@ import { gprBit, xmmBit, type FlagSet, type RegisterSet } from "../registers.js"
 import { ARITHMETIC } from "./arithmetic.js";
 import type { Access, InstructionEntry } from "./entry.js";
 import { BITS } from "./bits.js";
+import { controlEntries } from "./control.js";
 import { FLAGS } from "./flags.js";
 import { LOGIC } from "./logic.js";
 import { MISC } from "./misc.js";
@@ -11,6 +12,16 @@ import { MOVE } from "./move.js";
 import { MULTIPLY } from "./multiply.js";
 import { ROTATE } from "./rotate.js";
 import { SHIFT } from "./shift.js";
+import { sse3 } from "./sse3.js";
+import { sse41Float } from "./sse41-float.js";
+import { sse41Integer } from "./sse41-integer.js";
+import { sseConvert } from "./sse-convert.js";
+import { sseInteger } from "./sse-integer.js";
+import { sseMove } from "./sse-move.js";
+import { ssePackedFloat } from "./sse-packed-float.js";
+import { sseScalar } from "./sse-scalar.js";
+import { sseState } from "./sse-state.js";
+import { ssse3 } from "./ssse3.js";
 import { STRING } from "./string.js";
 
 /** Every entry of every family. */
@@ -25,6 +36,17 @@ export const ENTRIES: readonly InstructionEntry[] = [
   ...STRING,
   ...FLAGS,
   ...MISC,
+  ...controlEntries,
+  ...sseMove,
+  ...sseScalar,
+  ...ssePackedFloat,
+  ...sseConvert,
+  ...sseInteger,
+  ...sseState,
+  ...sse3,
+  ...ssse3,
+  ...sse41Float,
+  ...sse41Integer,
 ];
 
 /** By iced's mnemonic. Two entries share one where Intel reused a name (MOVSD, CMPSD): `form` tells them apart. */
@@ -43,40 +65,51 @@ export function entryFor(insn: Insn): InstructionEntry | undefined {
   return undefined;
 }
 
-const resolve = <T extends number>(of: T | ((insn: Insn) => T) | undefined, insn: Insn): number =>
+const resolve = (of: number | ((insn: Insn) => number) | undefined, insn: Insn): number =>
   of === undefined ? 0 : typeof of === "function" ? of(insn) : of;
 
 /** Access of each explicit operand. */
 export const operandAccess = (entry: InstructionEntry, insn: Insn): readonly Access[] =>
   typeof entry.operands === "function" ? entry.operands(insn) : entry.operands;
 
-/** Registers whose value matters: operands, addresses, implicit ones, and those that are written only in part. */
-export function registersRead(entry: InstructionEntry, insn: Insn): RegisterSet {
+/**
+ * Registers whose value matters: operands, addresses, implicit ones, and those that are written only in part.
+ * Like the functions below, nothing for an instruction without an entry.
+ */
+export function registersRead(insn: Insn): RegisterSet {
+  const entry = entryFor(insn);
+  if (entry === undefined) return 0;
   let set = resolve(entry.reads, insn);
   const access = operandAccess(entry, insn);
-  insn.operands.forEach((operand, i) => {
+  for (let i = 0; i < insn.operands.length; i++) {
+    const operand = insn.operands[i]!;
     const use = access[i]!;
     if (operand.kind === OP_MEM) {
-      if (use === "-") return;
+      if (use === "-") continue;
       if (operand.base >= 0) set |= gprBit(operand.base);
       if (operand.index >= 0) set |= gprBit(operand.index);
     } else if (operand.kind === OP_GPR) {
       if (use === "r" || use === "rw" || (use === "w" && operand.size < 4)) set |= gprBit(operand.reg);
     } else if (operand.kind === OP_XMM && (use === "r" || use === "rw")) set |= xmmBit(operand.reg);
-  });
+  }
   return set;
 }
 /** Registers that may change. */
-export function registersWritten(entry: InstructionEntry, insn: Insn): RegisterSet {
+export function registersWritten(insn: Insn): RegisterSet {
+  const entry = entryFor(insn);
+  if (entry === undefined) return 0;
   let set = resolve(entry.writes, insn);
   const access = operandAccess(entry, insn);
-  insn.operands.forEach((operand, i) => {
+  for (let i = 0; i < insn.operands.length; i++) {
+    const operand = insn.operands[i]!;
     const use = access[i]!;
-    if (use !== "w" && use !== "rw") return;
+    if (use !== "w" && use !== "rw") continue;
     if (operand.kind === OP_GPR) set |= gprBit(operand.reg);
     else if (operand.kind === OP_XMM) set |= xmmBit(operand.reg);
-  });
+  }
   return set;
 }
-export const flagsRead = (entry: InstructionEntry, insn: Insn): FlagSet => resolve(entry.flagsRead, insn);
-export const flagsWritten = (entry: InstructionEntry, insn: Insn): FlagSet => resolve(entry.flagsWritten, insn);
+/** Flags whose value matters. */
+export const flagsRead = (insn: Insn): FlagSet => resolve(entryFor(insn)?.flagsRead, insn);
+/** Flags that may change. */
+export const flagsWritten = (insn: Insn): FlagSet => resolve(entryFor(insn)?.flagsWritten, insn);

@@ -130,6 +130,7 @@ export const sseMove: readonly InstructionEntry[] = [
   },
   {
     mnemonic: "Movsd",
+    form: (insn) => insn.operands.some(({ kind }) => kind === OP_XMM),
     operands: scalarAccess,
     cpuid: "sse2",
     samples: bothWays("f20f10", "f20f11"),

@@ -108,5 +108,5 @@ export const sseScalar: readonly InstructionEntry[] = [
   flags("Comiss", "sse", "0f2f", SINGLE),
   flags("Comisd", "sse2", "660f2f", DOUBLE),
   mask("Cmpss", "sse", "f30fc2", SINGLE),
-  mask("Cmpsd", "sse2", "f20fc2", DOUBLE),
+  { ...mask("Cmpsd", "sse2", "f20fc2", DOUBLE), form: (insn) => insn.operands.length === 3 },
 ];
