@@ -143,5 +143,7 @@ function deliverFault(thread: Thread, what: GuestFault, platform: WorkerPlatform
 
 const codeBytes = (thread: Thread, address: number): string => {
   const at = address - 0x10000;
-  return Array.from(thread.process.memory.bytes.subarray(at, at + 15), (byte) => byte.toString(16).padStart(2, "0")).join(" ");
+  return Array.from(thread.process.memory.bytes.subarray(at, at + 15), (byte) =>
+    byte.toString(16).padStart(2, "0"),
+  ).join(" ");
 };
