@@ -27,5 +27,5 @@ export function serveTranslation(parts: MachineParts, now: () => number): never 
       arena.epoch,
     );
   }
-  new TranslationChannel(parts.channel).serve((pc) => translator.translate(pc));
+  return new TranslationChannel(parts.channel).serve((pc) => translator.translate(pc));
 }
