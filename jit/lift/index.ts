@@ -39,8 +39,8 @@ export const ENTRIES: readonly InstructionEntry[] = [
   ...controlEntries,
   ...sseMove,
   ...sseScalar,
-  ...ssePackedFloat,
   ...sseConvert,
+  ...ssePackedFloat,
   ...sseInteger,
   ...sseState,
   ...sse3,
@@ -65,51 +65,40 @@ export function entryFor(insn: Insn): InstructionEntry | undefined {
   return undefined;
 }
 
-const resolve = (of: number | ((insn: Insn) => number) | undefined, insn: Insn): number =>
+const resolve = <T extends number>(of: T | ((insn: Insn) => T) | undefined, insn: Insn): number =>
   of === undefined ? 0 : typeof of === "function" ? of(insn) : of;
 
 /** Access of each explicit operand. */
 export const operandAccess = (entry: InstructionEntry, insn: Insn): readonly Access[] =>
   typeof entry.operands === "function" ? entry.operands(insn) : entry.operands;
 
-/**
- * Registers whose value matters: operands, addresses, implicit ones, and those that are written only in part.
- * Like the functions below, nothing for an instruction without an entry.
- */
-export function registersRead(insn: Insn): RegisterSet {
-  const entry = entryFor(insn);
-  if (entry === undefined) return 0;
+/** Registers whose value matters: operands, addresses, implicit ones, and those that are written only in part. */
+export function registersRead(entry: InstructionEntry, insn: Insn): RegisterSet {
   let set = resolve(entry.reads, insn);
   const access = operandAccess(entry, insn);
-  for (let i = 0; i < insn.operands.length; i++) {
-    const operand = insn.operands[i]!;
+  insn.operands.forEach((operand, i) => {
     const use = access[i]!;
     if (operand.kind === OP_MEM) {
-      if (use === "-") continue;
+      if (use === "-") return;
       if (operand.base >= 0) set |= gprBit(operand.base);
       if (operand.index >= 0) set |= gprBit(operand.index);
     } else if (operand.kind === OP_GPR) {
       if (use === "r" || use === "rw" || (use === "w" && operand.size < 4)) set |= gprBit(operand.reg);
     } else if (operand.kind === OP_XMM && (use === "r" || use === "rw")) set |= xmmBit(operand.reg);
-  }
+  });
   return set;
 }
 /** Registers that may change. */
-export function registersWritten(insn: Insn): RegisterSet {
-  const entry = entryFor(insn);
-  if (entry === undefined) return 0;
+export function registersWritten(entry: InstructionEntry, insn: Insn): RegisterSet {
   let set = resolve(entry.writes, insn);
   const access = operandAccess(entry, insn);
-  for (let i = 0; i < insn.operands.length; i++) {
-    const operand = insn.operands[i]!;
+  insn.operands.forEach((operand, i) => {
     const use = access[i]!;
-    if (use !== "w" && use !== "rw") continue;
+    if (use !== "w" && use !== "rw") return;
     if (operand.kind === OP_GPR) set |= gprBit(operand.reg);
     else if (operand.kind === OP_XMM) set |= xmmBit(operand.reg);
-  }
+  });
   return set;
 }
-/** Flags whose value matters. */
-export const flagsRead = (insn: Insn): FlagSet => resolve(entryFor(insn)?.flagsRead, insn);
-/** Flags that may change. */
-export const flagsWritten = (insn: Insn): FlagSet => resolve(entryFor(insn)?.flagsWritten, insn);
+export const flagsRead = (entry: InstructionEntry, insn: Insn): FlagSet => resolve(entry.flagsRead, insn);
+export const flagsWritten = (entry: InstructionEntry, insn: Insn): FlagSet => resolve(entry.flagsWritten, insn);

@@ -29,7 +29,8 @@ const decoder = new InstructionDecoder();
 /** Decodes the first instruction of `bytes`, if an entry lifts it. */
 export function decodeOne(bytes: Uint8Array): Encoding | undefined {
   let found: Insn | undefined;
-  decoder.decode(bytes, CODE, (insn) => {
+  decoder.open(bytes, CODE);
+  decoder.decodeFrom(CODE, (insn) => {
     found = insn;
     return false;
   });

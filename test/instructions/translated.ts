@@ -1,4 +1,5 @@
 /** Runs cases through the lifter: each instruction a Wasm function of its own, many of them in a module. */
+/// <reference path="../../jit/webassembly.d.ts" />
 import { CPU_FLAGS, CPU_FS_BASE, CPU_GPR, CPU_PAGES, CPU_TRAP_VECTOR, CPU_XMM } from "../../jit/cpu-block.js";
 import type { Insn } from "../../jit/decode.js";
 import type { InstructionEntry } from "../../jit/lift/entry.js";
@@ -12,6 +13,10 @@ const GUEST_BASE = 0x10000;
 const GUEST_PAGES = (CODE - GUEST_BASE + 0x10000) / 65536;
 /** Results of the 16 conditions, one byte each; a place in the CPU block that nothing else uses. */
 const CONDITION_RESULTS = 2048;
+
+const IMPORTS = `
+  (import "m" "guest" (memory $${GUEST} ${GUEST_PAGES} ${GUEST_PAGES} shared))
+  (import "m" "cpu" (memory $${CPU} ${CPU_PAGES} ${CPU_PAGES} shared))`;
 
 /** An instruction and the flags that are asked for after it. */
 export interface Snippet {
@@ -73,9 +78,7 @@ export class Translated {
   /** Translates `snippets`; throws if one cannot be lifted or the module is not valid. */
   load(snippets: readonly Snippet[]): void {
     const w = this.builder;
-    w.begin();
-    w.importMemory(GUEST, "m", "guest", GUEST_PAGES, GUEST_PAGES);
-    w.importMemory(CPU, "m", "cpu", CPU_PAGES, CPU_PAGES);
+    w.begin(IMPORTS);
     const lifter = new Lifter(w, { guestBase: GUEST_BASE });
     snippets.forEach((snippet, i) => {
       lift(lifter, snippet);
@@ -84,7 +87,7 @@ export class Translated {
       w.exportFunction(`f${i}`, `f${i}`);
     });
     for (const helper of lifter.helpersUsed) addHelper(w, helper);
-    const module = new WebAssembly.Module(w.emit(false).bytes as Uint8Array<ArrayBuffer>);
+    const module = new WebAssembly.Module(w.emit(false).bytes);
     w.dispose();
     const { exports } = new WebAssembly.Instance(module, { m: { guest: this.guest, cpu: this.cpu } });
     this.functions = snippets.map((_, i) => exports[`f${i}`] as (pc: number, rsp: bigint) => void);
