@@ -71,8 +71,7 @@ const registerShapes: RegisterShape[] = [];
 for (const value of Object.values(Register)) {
   if (typeof value !== "number") continue;
   const size = RegisterExt.size(value);
-  // Of the full register: iced numbers the byte registers with AH-BH among them.
-  const number = RegisterExt.number(RegisterExt.fullRegister(value));
+  const number = RegisterExt.number(value);
   if (RegisterExt.isGPR(value)) {
     const high = value >= Register.AH && value <= Register.BH;
     registerShapes[value] = { kind: OP_GPR, size, reg: high ? value - Register.AH : number, high };

@@ -8,6 +8,7 @@ import {
   flagsOfCondition,
   gprBit,
   RAX,
+  RBP,
   RCX,
   RDI,
   RDX,
@@ -177,6 +178,8 @@ export function generateState(encoding: Encoding, random: Random): CpuState | un
   }
   if (entry.mnemonic === "Popfq")
     view.setBigUint64(Number(state.gpr[RSP]!) - DATA, BigInt((random.word() & 0xcd5) | 0x202), true);
+
+  if (entry.mnemonic === "Leave") state.gpr[RBP] = BigInt(DATA + 64 + random.below(800));
 
   // Nothing above may have broken an address (a register with two roles).
   for (const operand of memory) if (!inWindow(addressOf(operand, state), margin)) return undefined;

@@ -87,7 +87,15 @@ export class Translated {
       w.exportFunction(`f${i}`, `f${i}`);
     });
     for (const helper of lifter.helpersUsed) addHelper(w, helper);
-    const module = new WebAssembly.Module(w.emit(false).bytes);
+    const { bytes } = w.emit(false);
+    let module: WebAssembly.Module;
+    try {
+      module = new WebAssembly.Module(bytes);
+    } catch (error) {
+      const index = Number(/"f(\d+)"/.exec(String(error))?.[1] ?? -1);
+      const what = snippets[index] ? `${snippets[index].entry.mnemonic} ${JSON.stringify(snippets[index].insn)}: ` : "";
+      throw new Error(`${what}${String(error)}`, { cause: error });
+    }
     w.dispose();
     const { exports } = new WebAssembly.Instance(module, { m: { guest: this.guest, cpu: this.cpu } });
     this.functions = snippets.map((_, i) => exports[`f${i}`] as (pc: number, rsp: bigint) => void);
