@@ -88,6 +88,11 @@ export class CodeArena {
   get slotCount(): number {
     return Atomics.load(this.words, H_SLOTS);
   }
+  /** Module 0 is the runtime module; waits until it has been published. */
+  waitForRuntime(): Uint8Array {
+    while (this.moduleCount === 0) Atomics.wait(this.words, H_MODULES, 0);
+    return this.moduleBytes(0);
+  }
   get moduleCount(): number {
     return Atomics.load(this.words, H_MODULES);
   }
@@ -176,6 +181,7 @@ export class CodeArena {
       if (this.epoch !== epoch) return -1;
       Atomics.store(words, H_CODE, (offset + length + 7) & ~7);
       Atomics.store(words, H_MODULES, id + 1);
+      if (id === 0) Atomics.notify(words, H_MODULES);
       for (const region of module.regions) {
         const slot = this.slotOf(region.pc);
         words[SLOT_START_AT + slot] = region.start | 0;

@@ -60,6 +60,7 @@ export class Lifter {
   private statements: Expr[] = [];
   private localTypes: Type[] = [];
   private paramCount = 0;
+  private labelCount = 0;
   private readonly gprLocals = new Int16Array(16);
   private readonly xmmLocals = new Int16Array(16);
   private readonly flagLocals = new Map<FlagSet, number>();
@@ -83,6 +84,7 @@ export class Lifter {
   beginFunction(): void {
     this.localTypes = [i32, i64];
     this.paramCount = 2;
+    this.labelCount = 0;
     this.gprLocals.fill(-1);
     this.xmmLocals.fill(-1);
     this.gprLocals[4] = 1;
@@ -160,6 +162,10 @@ export class Lifter {
     const block = this.w.block(null, this.statements);
     this.statements = outer;
     return block;
+  }
+  /** A label for `w.loop` or `w.block` that no other statement of this function has. */
+  label(): string {
+    return `l${this.labelCount++}`;
   }
   /** Remembers that `expr` can trap, and where; returns it. Every load, store, atomic and division needs this. */
   mark(expr: Expr): Expr {
