@@ -11,7 +11,6 @@ import type { CodeSource } from "./code-source.js";
 import { CPU_FLAGS, CPU_GPR, CPU_POLL, CPU_RIP, CPU_XMM } from "./cpu-block.js";
 import { mnemonicName, OP_MEM, type Insn } from "./decode.js";
 import { analyseFlow, type Flow } from "./flow.js";
-import { entryFor, registersWritten } from "./lift/index.js";
 import { VECTOR_UD, VECTOR_UNIMPLEMENTED, type FlagDefinition, type Lifter } from "./lift/lifter.js";
 import {
   analyseLiveness,
@@ -32,7 +31,7 @@ import {
   type FlagSet,
   type RegisterSet,
 } from "./registers.js";
-import { type Block, type Edge, type Region } from "./region.js";
+import type { Block, Edge, Item, Region } from "./region.js";
 import { CPU, i32, i64, v128, type Expr, type FunctionRef, type Type, type WasmBuilder } from "./wasm.js";
 
 /** Name of the function table in emitted modules. */
@@ -50,8 +49,7 @@ const FLAG_OFFSET = new Map(FLAG_BITS.map(({ flag }, index) => [flag, CPU_FLAGS 
 const rspBit = gprBit(RSP);
 
 /** True if lifting emits something that can trap, other than an access to the stack relative to RSP. */
-function mayFault(insn: Insn): boolean {
-  const entry = entryFor(insn.mnemonic)!;
+function mayFault({ insn, entry }: Item): boolean {
   if (entry.ends === "stop") return true;
   const name = mnemonicName(insn.mnemonic);
   if (name === "Div" || name === "Idiv") return true;
@@ -120,16 +118,16 @@ export class RegionEmitter {
     l.beginBlock(this.pendingFlags[index]!);
     let lags = this.stackLagsIn[index]!;
     const flagsAfter = liveness.flagsAfter[index]!;
-    const straight = ["fall", "illegal"].includes(block.end.kind) ? block.insns.length : block.insns.length - 1;
-    block.insns.forEach((insn, i) => {
-      l.insn = insn;
+    const straight = ["fall", "illegal"].includes(block.end.kind) ? block.items.length : block.items.length - 1;
+    block.items.forEach((item, i) => {
+      l.insn = item.insn;
       l.flagsLive = flagsAfter[i]!;
-      if (lags && mayFault(insn)) {
+      if (lags && mayFault(item)) {
         l.emit(this.storeRsp());
         lags = false;
       }
-      if (registersWritten(insn) & rspBit) lags = true;
-      entryFor(insn.mnemonic)!.lift(l, insn);
+      if (item.registersWritten & rspBit) lags = true;
+      item.entry.lift(l, item.insn);
       if (i < straight) l.endInstruction();
     });
     const end = this.terminator(index, block, lags);
@@ -142,7 +140,7 @@ export class RegionEmitter {
   private terminator(index: number, block: Block, lags: boolean): Expr[] {
     const { w, l } = this;
     const { end } = block;
-    const dirty = this.liveness.dirtyIn[index]! | block.insns.reduce((mask, insn) => mask | registersWritten(insn), 0);
+    const dirty = this.liveness.dirtyIn[index]! | block.items.reduce((mask, item) => mask | item.registersWritten, 0);
     const dirtyFlags = this.liveness.dirtyFlagsIn[index]! | l.pendingFlagSet() | this.writtenFlags(block);
     const state: ExitState = { index, dirty, dirtyFlags, lags };
     switch (end.kind) {
@@ -170,12 +168,12 @@ export class RegionEmitter {
       case "call":
         return this.call(state, block, end.target, end.next);
       case "syscall":
-        return this.systemCall(state, block.insns[block.insns.length - 1]!, end.next);
+        return this.systemCall(state, lastInsn(block), end.next);
       case "stop":
         return l.takeStatements();
       case "illegal": {
         this.leave(state, { registers: ALL_REGISTERS, flags: ALL_FLAGS });
-        l.insn = { ...(block.insns[0] ?? NO_INSN), pc: end.pc };
+        l.insn = { ...NO_INSN, pc: end.pc };
         l.raise(end.what === "no instruction" ? VECTOR_UD : VECTOR_UNIMPLEMENTED);
         return l.takeStatements();
       }
@@ -183,15 +181,7 @@ export class RegionEmitter {
   }
 
   private writtenFlags(block: Block): FlagSet {
-    return leavesAndReturns(block) ? 0 : ALL_FLAGS & this.flagWrites(block);
-  }
-  private flagWrites(block: Block): FlagSet {
-    let set = 0;
-    for (const insn of block.insns) {
-      const written = entryFor(insn.mnemonic)!.flagsWritten;
-      set |= typeof written === "function" ? written(insn) : (written ?? 0);
-    }
-    return set;
+    return leavesAndReturns(block) ? 0 : block.items.reduce((mask, item) => mask | item.flagsWritten, 0);
   }
 
   /** Emits statements that bring the needed registers and flags into the CPU block. */
@@ -207,7 +197,7 @@ export class RegionEmitter {
 
   private call(state: ExitState, block: Block, target: number, next: Edge): Expr[] {
     const { w, l } = this;
-    const returnTo = block.insns[block.insns.length - 1]!.next;
+    const returnTo = lastInsn(block).next;
     this.leave(state, neededAtExit(this.source, this.region, block));
     const result = l.fresh(i32);
     const rsp = l.gpr(RSP);
@@ -400,9 +390,9 @@ export class RegionEmitter {
       blocks.forEach((block, index) => {
         const before = this.flow.predecessors[index]!.some((from) => lagsOut[from]);
         let lags = before;
-        for (const insn of block.insns) {
-          if (mayFault(insn)) lags = false;
-          if (registersWritten(insn) & rspBit) lags = true;
+        for (const item of block.items) {
+          if (mayFault(item)) lags = false;
+          if (item.registersWritten & rspBit) lags = true;
         }
         if (leavesAndReturns(block)) lags = false;
         if (before !== lagsIn[index] || lags !== lagsOut[index]) {
@@ -415,6 +405,8 @@ export class RegionEmitter {
     return lagsIn;
   }
 }
+
+const lastInsn = (block: Block): Insn => block.items[block.items.length - 1]!.insn;
 
 /** What a terminator knows of the registers when control leaves block `index`. */
 interface ExitState {

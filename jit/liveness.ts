@@ -7,7 +7,6 @@
  */
 import type { CallingConvention, CodeSource } from "./code-source.js";
 import type { Flow } from "./flow.js";
-import { flagsRead, flagsWritten, registersRead, registersWritten } from "./lift/index.js";
 import { ALL_FLAGS, ALL_REGISTERS, DF, gprBit, RSP, xmmBit, type FlagSet, type RegisterSet } from "./registers.js";
 import { successors, type Block, type Edge, type Region } from "./region.js";
 
@@ -111,8 +110,8 @@ export function analyseLiveness(source: CodeSource, region: Region, flow: Flow):
   // Forward: what is dirty where. A block that leaves and returns comes back clean.
   const dirtyIn = new Int32Array(count);
   const dirtyFlagsIn = new Uint8Array(count);
-  const writes = blocks.map((block) => block.insns.reduce((mask, insn) => mask | registersWritten(insn), 0));
-  const flagWrites = blocks.map((block) => block.insns.reduce((mask, insn) => mask | flagsWritten(insn), 0));
+  const writes = blocks.map((block) => block.items.reduce((mask, item) => mask | item.registersWritten, 0));
+  const flagWrites = blocks.map((block) => block.items.reduce((mask, item) => mask | item.flagsWritten, 0));
   const dirtyOut = (b: number): RegisterSet => (leavesAndReturns(blocks[b]!) ? 0 : dirtyIn[b]! | writes[b]!);
   const dirtyFlagsOut = (b: number): FlagSet => (leavesAndReturns(blocks[b]!) ? 0 : dirtyFlagsIn[b]! | flagWrites[b]!);
   for (let changed = true; changed;) {
@@ -135,15 +134,7 @@ export function analyseLiveness(source: CodeSource, region: Region, flow: Flow):
   // Backward: what is live. Storing a dirty register at an exit is a use of its local.
   const registersIn = new Int32Array(count);
   const flagsIn = new Uint8Array(count);
-  const flagsAfter = blocks.map((block) => new Uint8Array(block.insns.length));
-  const reads = blocks.map((block) => {
-    const list = new Int32Array(block.insns.length * 2);
-    block.insns.forEach((insn, i) => {
-      list[2 * i] = registersRead(insn);
-      list[2 * i + 1] = registersWritten(insn);
-    });
-    return list;
-  });
+  const flagsAfter = blocks.map((block) => new Uint8Array(block.items.length));
   const usedAtEnd = (b: number): Needed => {
     const block = blocks[b]!;
     const dirty = dirtyIn[b]! | writes[b]!;
@@ -182,14 +173,13 @@ export function analyseLiveness(source: CodeSource, region: Region, flow: Flow):
           flags |= flagsIn[to]!;
         }
       }
-      const { insns } = block;
-      const regs = reads[b]!;
+      const { items } = block;
       const after = flagsAfter[b]!;
-      for (let i = insns.length - 1; i >= 0; i--) {
+      for (let i = items.length - 1; i >= 0; i--) {
         after[i] = flags;
-        const insn = insns[i]!;
-        registers = (registers & ~regs[2 * i + 1]!) | regs[2 * i]!;
-        flags = (flags & ~flagsWritten(insn)) | flagsRead(insn);
+        const item = items[i]!;
+        registers = (registers & ~item.registersWritten) | item.registersRead;
+        flags = (flags & ~item.flagsWritten) | item.flagsRead;
       }
       if (registers !== registersIn[b] || flags !== flagsIn[b]) {
         registersIn[b] = registers;

@@ -4,8 +4,9 @@
  */
 import type { CodeSource, FunctionInfo } from "./code-source.js";
 import { InstructionDecoder, mnemonicName, OP_GPR, OP_MEM, type Insn } from "./decode.js";
-import { entryFor } from "./lift/index.js";
+import { entryFor, flagsRead, flagsWritten, registersRead, registersWritten } from "./lift/index.js";
 import type { BlockEnd, InstructionEntry } from "./lift/entry.js";
+import type { FlagSet, RegisterSet } from "./registers.js";
 
 /** Where control goes: to a block of the region (by index), or out of it to a guest address. */
 export type Edge = { readonly block: number } | { readonly exit: number };
@@ -31,10 +32,20 @@ export type Terminator =
   /** The bytes at `pc` are no instruction that has an entry. */
   | { readonly kind: "illegal"; readonly pc: number; readonly what: string };
 
+/** An instruction with its entry and what it reads and writes. */
+export interface Item {
+  readonly insn: Insn;
+  readonly entry: InstructionEntry;
+  readonly registersRead: RegisterSet;
+  readonly registersWritten: RegisterSet;
+  readonly flagsRead: FlagSet;
+  readonly flagsWritten: FlagSet;
+}
+
 export interface Block {
   readonly pc: number;
-  readonly insns: readonly Insn[];
-  /** The last of `insns` belongs to the terminator, except for `fall` and `illegal`. */
+  readonly items: readonly Item[];
+  /** The last of `items` belongs to the terminator, except for `fall` and `illegal`. */
   end: Terminator;
 }
 
@@ -133,7 +144,7 @@ export class RegionFinder {
   }
 
   private explore(entry: number, info: FunctionInfo | null, low: number, high: number): Region {
-    const insns = new Map<number, Insn>();
+    const insns = new Map<number, Item | Insn>();
     const leaders = new Set<number>([entry]);
     const tables = new Map<number, { index: number; targets: number[] }>();
     const work = [entry];
@@ -156,10 +167,10 @@ export class RegionFinder {
         }
         // An instruction that the window cuts off would be decoded as invalid: leave it to a region of its own.
         if (insn.mnemonic === 0 && insn.pc + 15 > high && high < 0x1_0000_0000 && insn.pc !== entry) return false;
-        insns.set(insn.pc, insn);
-        const item = entryFor(insn.mnemonic);
-        if (!item) return false;
-        switch (item.ends) {
+        const lifted = entryFor(insn);
+        insns.set(insn.pc, lifted ? itemOf(lifted, insn) : insn);
+        if (!lifted) return false;
+        switch (lifted.ends) {
           case undefined:
             previous = insn;
             return true;
@@ -215,7 +226,7 @@ export class RegionFinder {
   private build(
     entry: number,
     info: FunctionInfo | null,
-    insns: ReadonlyMap<number, Insn>,
+    insns: ReadonlyMap<number, Item | Insn>,
     leaders: ReadonlySet<number>,
     tables: ReadonlyMap<number, { index: number; targets: number[] }>,
   ): Region {
@@ -224,7 +235,7 @@ export class RegionFinder {
     // Depth-first from the entry; postorder reversed at the end.
     const order: number[] = [];
     const visited = new Set<number>();
-    const drafts = new Map<number, { insns: Insn[]; end: DraftEnd }>();
+    const drafts = new Map<number, { items: Item[]; end: DraftEnd }>();
     const stack: { pc: number; next: number[] }[] = [];
     const open = (pc: number) => {
       visited.add(pc);
@@ -249,10 +260,10 @@ export class RegionFinder {
     };
     for (const pc of order) {
       const draft = drafts.get(pc)!;
-      blocks.push({ pc, insns: draft.insns, end: draft.end.build(edge) });
+      blocks.push({ pc, items: draft.items, end: draft.end.build(edge) });
     }
     let instructionCount = 0;
-    for (const block of blocks) instructionCount += block.insns.length;
+    for (const block of blocks) instructionCount += block.items.length;
     return { entry, function: info, blocks, instructionCount };
   }
 }
@@ -265,34 +276,38 @@ interface DraftEnd {
 
 function draftBlock(
   start: number,
-  insns: ReadonlyMap<number, Insn>,
+  insns: ReadonlyMap<number, Item | Insn>,
   leaders: ReadonlySet<number>,
   tables: ReadonlyMap<number, { index: number; targets: number[] }>,
-): { insns: Insn[]; end: DraftEnd } {
-  const list: Insn[] = [];
+): { items: Item[]; end: DraftEnd } {
+  const items: Item[] = [];
   let pc = start;
   for (;;) {
-    const insn = insns.get(pc);
-    if (!insn || (pc !== start && leaders.has(pc))) {
-      return { insns: list, end: { targets: [pc], build: (edge) => ({ kind: "fall", to: edge(pc) }) } };
+    const found = insns.get(pc);
+    if (!found || (pc !== start && leaders.has(pc))) {
+      return { items, end: { targets: [pc], build: (edge) => ({ kind: "fall", to: edge(pc) }) } };
     }
-    const entry = entryFor(insn.mnemonic);
-    if (!entry) {
-      const what = insn.mnemonic === 0 ? "no instruction" : mnemonicName(insn.mnemonic);
-      return { insns: list, end: { targets: [], build: () => ({ kind: "illegal", pc, what }) } };
+    if (!("insn" in found)) {
+      const what = found.mnemonic === 0 ? "no instruction" : mnemonicName(found.mnemonic);
+      return { items, end: { targets: [], build: () => ({ kind: "illegal", pc, what }) } };
     }
-    list.push(insn);
-    if (entry.ends) return { insns: list, end: draftEnd(insn, entry, entry.ends, tables.get(pc)) };
+    items.push(found);
+    const { insn, entry } = found;
+    if (entry.ends) return { items, end: draftEnd(insn, entry.ends, tables.get(pc)) };
     pc = insn.next;
   }
 }
 
-function draftEnd(
-  insn: Insn,
-  _entry: InstructionEntry,
-  ends: BlockEnd,
-  table: { index: number; targets: number[] } | undefined,
-): DraftEnd {
+const itemOf = (entry: InstructionEntry, insn: Insn): Item => ({
+  insn,
+  entry,
+  registersRead: registersRead(entry, insn),
+  registersWritten: registersWritten(entry, insn),
+  flagsRead: flagsRead(entry, insn),
+  flagsWritten: flagsWritten(entry, insn),
+});
+
+function draftEnd(insn: Insn, ends: BlockEnd, table: { index: number; targets: number[] } | undefined): DraftEnd {
   const { next, target } = insn;
   switch (ends) {
     case "branch":

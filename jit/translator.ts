@@ -159,7 +159,7 @@ function extent(region: Region): PublishedRegion {
   let end = region.entry + 1;
   for (const block of region.blocks) {
     start = Math.min(start, block.pc);
-    for (const insn of block.insns) end = Math.max(end, insn.next);
+    for (const { insn } of block.items) end = Math.max(end, insn.next);
   }
   return { pc: region.entry, start, end };
 }

@@ -69,7 +69,7 @@ export const engineFeatures: readonly EngineFeature[] = [
   },
   {
     name: "tail calls",
-    use: "nothing yet",
+    use: "nothing yet; reported because engines differ in it",
     required: false,
     remedy: newerEngine,
     // return_call 0

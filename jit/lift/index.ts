@@ -4,6 +4,7 @@ import { gprBit, xmmBit, type FlagSet, type RegisterSet } from "../registers.js"
 import { ARITHMETIC } from "./arithmetic.js";
 import type { Access, InstructionEntry } from "./entry.js";
 import { BITS } from "./bits.js";
+import { controlEntries } from "./control.js";
 import { FLAGS } from "./flags.js";
 import { LOGIC } from "./logic.js";
 import { MISC } from "./misc.js";
@@ -11,6 +12,16 @@ import { MOVE } from "./move.js";
 import { MULTIPLY } from "./multiply.js";
 import { ROTATE } from "./rotate.js";
 import { SHIFT } from "./shift.js";
+import { sse3 } from "./sse3.js";
+import { sse41Float } from "./sse41-float.js";
+import { sse41Integer } from "./sse41-integer.js";
+import { sseConvert } from "./sse-convert.js";
+import { sseInteger } from "./sse-integer.js";
+import { sseMove } from "./sse-move.js";
+import { ssePackedFloat } from "./sse-packed-float.js";
+import { sseScalar } from "./sse-scalar.js";
+import { sseState } from "./sse-state.js";
+import { ssse3 } from "./ssse3.js";
 import { STRING } from "./string.js";
 
 /** Every entry of every family. */
@@ -25,6 +36,17 @@ export const ENTRIES: readonly InstructionEntry[] = [
   ...STRING,
   ...FLAGS,
   ...MISC,
+  ...controlEntries,
+  ...sseMove,
+  ...sseScalar,
+  ...sseConvert,
+  ...ssePackedFloat,
+  ...sseInteger,
+  ...sseState,
+  ...sse3,
+  ...ssse3,
+  ...sse41Float,
+  ...sse41Integer,
 ];
 
 /** By iced's mnemonic. Two entries share one where Intel reused a name (MOVSD, CMPSD): `form` tells them apart. */

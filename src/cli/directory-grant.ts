@@ -9,9 +9,9 @@ export interface DirectoryGrant {
   readonly readOnly: boolean;
 }
 
-/** Parses HOST[:GUEST][:ro]. A drive letter's colon belongs to HOST. @throws GojitError (exit status 2) */
+/** Parses HOST[:GUEST][:ro]. The colon of a drive (C:\\…, with a backslash) belongs to HOST. @throws GojitError (exit status 2) */
 export function parseDirectoryGrant(text: string): DirectoryGrant {
-  const drive = /^[A-Za-z]:[\\/]/.test(text) ? text.slice(0, 2) : "";
+  const drive = /^[A-Za-z]:\\/.test(text) ? text.slice(0, 2) : "";
   const parts = text.slice(drive.length).split(":");
   const readOnly = parts.length > 1 && (parts.at(-1) === "ro" || parts.at(-1) === "rw") && parts.pop() === "ro";
   const host = drive + parts.shift()!;

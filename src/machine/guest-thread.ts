@@ -6,7 +6,8 @@ import { TranslationChannel } from "../../jit/channel.js";
 import type { HostClock, MachineHooks } from "../../runtime-shims/hooks.js";
 import { KernelMemory } from "../../runtime-shims/kernel-memory.js";
 import type { Outcome } from "../../runtime-shims/outcome.js";
-import { deliverPending, fault, syscall } from "../../runtime-shims/personality.js";
+import { deliverPending, syscall } from "../../runtime-shims/personality.js";
+import { fault } from "../../runtime-shims/signal-delivery.js";
 import { Process } from "../../runtime-shims/process.js";
 import { SIGFPE, SIGILL, SIGSEGV, SIGTRAP } from "../../runtime-shims/signals.js";
 import { syscallTable } from "../../runtime-shims/syscalls/index.js";
@@ -143,5 +144,7 @@ function deliverFault(thread: Thread, what: GuestFault, platform: WorkerPlatform
 
 const codeBytes = (thread: Thread, address: number): string => {
   const at = address - 0x10000;
-  return Array.from(thread.process.memory.bytes.subarray(at, at + 15), (byte) => byte.toString(16).padStart(2, "0")).join(" ");
+  return Array.from(thread.process.memory.bytes.subarray(at, at + 15), (byte) =>
+    byte.toString(16).padStart(2, "0"),
+  ).join(" ");
 };

@@ -11,7 +11,7 @@ import type { HostClock } from "../../runtime-shims/hooks.js";
 import { KernelMemory } from "../../runtime-shims/kernel-memory.js";
 import type { ElfImage } from "../elf/image.js";
 import type { GoMetadata } from "../go/metadata.js";
-import { MAX_GUEST_PAGES, type MachineParts, type WorkerInit, type WorkerMessage } from "./parts.js";
+import type { MachineParts, WorkerInit, WorkerMessage } from "./parts.js";
 import { MAX_WORKERS, ThreadPool } from "./thread-pool.js";
 
 /** What differs between Node and a page. */

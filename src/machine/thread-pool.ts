@@ -20,7 +20,6 @@ const M_STATE = 0;
 const M_SLOT = 1;
 const M_TID = 2;
 const M_CLEAR_TID = 3;
-const M_SET_TID = 4;
 const MAILBOX_WORDS = 8;
 
 const EMPTY = 0;
@@ -32,7 +31,6 @@ export interface Assignment {
   readonly slot: number;
   readonly tid: number;
   readonly clearChildTid: number;
-  readonly setChildTid: number;
 }
 
 export class ThreadPool {
@@ -89,7 +87,6 @@ export class ThreadPool {
     words[at + M_SLOT] = assignment.slot;
     words[at + M_TID] = assignment.tid;
     words[at + M_CLEAR_TID] = assignment.clearChildTid | 0;
-    words[at + M_SET_TID] = assignment.setChildTid | 0;
     Atomics.store(words, OWNER_AT + assignment.slot, worker + 1);
     Atomics.store(words, at + M_STATE, FULL);
     Atomics.notify(words, at + M_STATE);
@@ -110,7 +107,6 @@ export class ThreadPool {
       slot: words[at + M_SLOT]!,
       tid: words[at + M_TID]!,
       clearChildTid: words[at + M_CLEAR_TID]! >>> 0,
-      setChildTid: words[at + M_SET_TID]! >>> 0,
     };
   }
   /** The Worker that runs the thread in `slot`, or -1. */

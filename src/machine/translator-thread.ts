@@ -22,7 +22,10 @@ export function serveTranslation(parts: MachineParts, now: () => number): never 
     (pc) => pc >= parts.programEnd,
   );
   if (arena.moduleCount === 0) {
-    arena.publish({ bytes: translator.runtimeModule(), map: new Uint8Array(0), regions: [], dynamic: false }, arena.epoch);
+    arena.publish(
+      { bytes: translator.runtimeModule(), map: new Uint8Array(0), regions: [], dynamic: false },
+      arena.epoch,
+    );
   }
-  new TranslationChannel(parts.channel).serve((pc) => translator.translate(pc));
+  return new TranslationChannel(parts.channel).serve((pc) => translator.translate(pc));
 }
