@@ -28,6 +28,8 @@ export function samples(opcode: string, immediates: readonly string[] = [""]): s
   return [...registerSamples(opcode, immediates), ...memorySamples(opcode, immediates)];
 }
 
+/** Tells MOVSD and CMPSD from the string instructions of the same name. */
+export const hasXmm = (insn: Insn): boolean => insn.operands.some(({ kind }) => kind === OP_XMM);
 /** True if both operands are the same XMM register. */
 export const sameRegister = (insn: Insn): boolean => {
   const [a, b] = insn.operands;

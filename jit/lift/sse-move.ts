@@ -4,7 +4,7 @@ import { gprBit, RDI } from "../registers.js";
 import { GUEST, i32, type Expr, type WasmBuilder } from "../wasm.js";
 import type { Access, CpuidBit, InstructionEntry } from "./entry.js";
 import type { Lifter } from "./lifter.js";
-import { laneMask, memorySamples, registerSamples, samples, zero } from "./sse-forms.js";
+import { hasXmm, laneMask, memorySamples, registerSamples, samples, zero } from "./sse-forms.js";
 
 /** All 128 bits. The alignment that MOVAPS and its like ask for is not checked (docs/quirks.md). */
 function whole(mnemonic: string, cpuid: CpuidBit, encodings: readonly string[]): InstructionEntry {
@@ -130,7 +130,7 @@ export const sseMove: readonly InstructionEntry[] = [
   },
   {
     mnemonic: "Movsd",
-    form: (insn) => insn.operands.some(({ kind }) => kind === OP_XMM),
+    form: hasXmm,
     operands: scalarAccess,
     cpuid: "sse2",
     samples: bothWays("f20f10", "f20f11"),

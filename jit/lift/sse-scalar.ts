@@ -3,7 +3,7 @@ import type { Operand } from "../decode.js";
 import { STATUS_FLAGS } from "../registers.js";
 import type { CpuidBit, InstructionEntry } from "./entry.js";
 import { compareFlags, comparePredicate, DOUBLE, PREDICATES, SINGLE, type Arithmetic, type Format } from "./float.js";
-import { samples } from "./sse-forms.js";
+import { hasXmm, samples } from "./sse-forms.js";
 
 const immediateOf = (operand: Operand): number => operand.immLo & 0xff;
 
@@ -108,5 +108,5 @@ export const sseScalar: readonly InstructionEntry[] = [
   flags("Comiss", "sse", "0f2f", SINGLE),
   flags("Comisd", "sse2", "660f2f", DOUBLE),
   mask("Cmpss", "sse", "f30fc2", SINGLE),
-  { ...mask("Cmpsd", "sse2", "f20fc2", DOUBLE), form: (insn) => insn.operands.length === 3 },
+  { ...mask("Cmpsd", "sse2", "f20fc2", DOUBLE), form: hasXmm },
 ];

@@ -70,11 +70,11 @@ function dotProduct(mnemonic: string, opcode: string, format: Format): Instructi
       const bits = immediateOf(control!);
       const products = vector.mul(lifter.xmm(target!.reg), lifter.readXmm(source!));
       let sum = lifter.value(v128, w.v128.and(products, laneBits(lifter, bits >> 4)));
-      // DPPS adds (0 + 1) + (2 + 3).
-      for (let distance = 1; distance < lanes; distance *= 2) {
-        const order = Array.from({ length: lanes }, (_, i) => i ^ distance);
-        const other = w.i8x16.shuffle(lifter.get(sum), zero(w), laneMask(bytes, order));
-        sum = lifter.value(v128, vector.add(lifter.get(sum), other));
+      // Pairs first, then (DPPS) pairs of pairs; every lane gets the same sum, and so the same NaN.
+      for (let width = lanes; width > 1; width /= 2) {
+        const pick = (first: number) => Array.from({ length: lanes }, (_, i) => (2 * i + first) % width);
+        const summand = (first: number) => w.i8x16.shuffle(lifter.get(sum), zero(w), laneMask(bytes, pick(first)));
+        sum = lifter.value(v128, vector.add(summand(0), summand(1)));
       }
       lifter.setXmm(target!.reg, w.v128.and(lifter.get(sum), laneBits(lifter, bits)));
     },
