@@ -12,8 +12,6 @@ export interface ThreadStart {
   readonly fsBase: number;
   /** Address that thread exit clears and wakes (CLONE_CHILD_CLEARTID), or 0. */
   readonly clearChildTid: number;
-  /** Address that receives the tid before the thread's first instruction (CLONE_CHILD_SETTID), or 0. */
-  readonly setChildTid: number;
 }
 
 /** What the personality asks of the machine that embeds it. All are called on the calling thread's Worker. */
@@ -39,7 +37,7 @@ export interface MachineHooks {
 export interface HostClock {
   /** CLOCK_MONOTONIC in ns; the same time line in every Worker of the process. */
   monotonicNs(): number;
-  /** CLOCK_REALTIME in ms since 1970, with what fraction the host has. */
+  /** CLOCK_REALTIME in ms since 1970, with whatever fraction the host has; follows steps of the host's clock. */
   realtimeMs(): number;
   /** CPU time used by the calling Worker in ns, or undefined where the host cannot tell. */
   threadCpuNs(): number | undefined;

@@ -101,14 +101,21 @@ export const header = {
   vdso: 28,
   timerNextId: 29,
   dumpable: 30,
+  uid: 31,
+  gid: 32,
+  noNewPrivs: 33,
+  /** 1 once the user was told that processes are out of scope. */
+  processRefused: 34,
 } as const;
 
-/** Float64 index (from the start) of process-wide times, in ns. */
+/** Float64 index (from the start) of process-wide times (see clock.ts). */
 export const headerTimes = {
-  /** CLOCK_REALTIME minus CLOCK_MONOTONIC. */
-  realtimeOffsetNs: 128,
-  /** CLOCK_MONOTONIC when the process started. */
-  startMonotonicNs: 129,
+  /** CLOCK_REALTIME minus CLOCK_MONOTONIC, µs. */
+  realtimeOffsetUs: 128,
+  /** CLOCK_MONOTONIC when that was last compared with the host, ns. */
+  realtimeSyncedNs: 129,
+  /** CLOCK_MONOTONIC when the process started, ns. */
+  startMonotonicNs: 130,
 } as const;
 
 /** Word index of a bit set of 512 system call numbers that were reported as unknown. */

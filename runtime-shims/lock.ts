@@ -15,6 +15,16 @@ export class Lock {
   release(): void {
     releaseWord(this.#words, this.#index);
   }
+
+  /** Runs `body` with the lock held. */
+  hold<T>(body: () => T): T {
+    acquireWord(this.#words, this.#index);
+    try {
+      return body();
+    } finally {
+      releaseWord(this.#words, this.#index);
+    }
+  }
 }
 
 /** A page's main thread may not wait: there the lock spins, which the short critical sections allow. */

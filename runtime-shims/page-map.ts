@@ -134,16 +134,15 @@ export class PageMap {
 
   /** Calls `clear(first, end)` for each run of possibly nonzero pages in [first, end) and forgets them. */
   takeDirty(first: number, end: number, clear: (first: number, end: number) => void): void {
-    const dirty = this.#dirty;
-    let page = first;
+    const dirty = this.#dirty.subarray(first, end);
+    let page = 0;
     for (;;) {
       const start = dirty.indexOf(1, page);
-      if (start < 0 || start >= end) return;
-      let stop = dirty.indexOf(0, start);
-      if (stop < 0 || stop > end) stop = end;
-      dirty.fill(0, start, stop);
-      clear(start, stop);
-      page = stop;
+      if (start < 0) return;
+      const clean = dirty.indexOf(0, start);
+      page = clean < 0 ? dirty.length : clean;
+      dirty.fill(0, start, page);
+      clear(first + start, first + page);
     }
   }
 }

@@ -2,7 +2,7 @@ import { R11, RAX, RCX, writeRegister } from "./cpu.js";
 import { EFAULT, ENOSYS, ERESTARTSYS } from "./errno.js";
 import { REPORTED_SYSCALLS } from "./kernel-memory.js";
 import { CONTEXT_REPLACED, CONTINUE, ENDED, type Outcome, REPLACED, THREAD_ENDED } from "./outcome.js";
-import { deliverSignals } from "./signal-delivery.js";
+import { deliverSignals, isRestart } from "./signal-delivery.js";
 import { formatCall } from "./strace.js";
 import { ARG_REGISTERS, type ArgKind, NUMBER_REGISTER, type SyscallRow } from "./syscalls/table.js";
 import { row as threadRow, type Thread } from "./threads.js";
@@ -11,7 +11,6 @@ import { row as threadRow, type Thread } from "./threads.js";
  * The system call entry. Translated code calls `syscall` with the complete register state in the CPU block and RIP at
  * the next instruction; the dispatcher calls `deliverPending` when the poll word is set.
  */
-
 
 const readArg = (thread: Thread, kind: ArgKind, register: number): number => {
   const halves = thread.cpu.gpr32;
@@ -77,11 +76,11 @@ export const syscall = (thread: Thread): Outcome => {
     return CONTINUE;
   }
   writeRegister(cpu, RAX, result);
-  return deliverSignals(thread, nr);
+  return deliverSignals(thread, isRestart(result) ? { nr, result } : undefined);
 };
 
 /** Delivers pending unmasked signals; for the dispatcher, when the poll word is set. */
 export const deliverPending = (thread: Thread): Outcome => {
   Atomics.store(thread.cpu.pending, 0, 0);
-  return deliverSignals(thread, -1);
+  return deliverSignals(thread, undefined);
 };

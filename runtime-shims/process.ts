@@ -1,7 +1,7 @@
 import type { Files } from "./files.js";
 import type { FileMapper, HostClock, MachineHooks } from "./hooks.js";
 import { GuestMemory } from "./guest-memory.js";
-import { header, type KernelMemory, locks, MAX_THREADS } from "./kernel-memory.js";
+import { header, headerTimes, type KernelMemory, locks, MAX_THREADS } from "./kernel-memory.js";
 import { Lock } from "./lock.js";
 import { PageMap } from "./page-map.js";
 import type { SyscallTable } from "./syscalls/table.js";
@@ -62,6 +62,11 @@ export class Process {
       this.hooks.kick(slot);
     }
     this.hooks.exitProcess(waitStatus);
+  }
+
+  /** CLOCK_MONOTONIC when the process started, in ns. */
+  get startMonotonicNs(): number {
+    return this.kernel.doubles[headerTimes.startMonotonicNs];
   }
 
   /** The wait status once the process has ended, else undefined. */

@@ -33,6 +33,16 @@ export interface Fault {
   readonly address: number;
 }
 
+/** A system call whose result is one of the restart codes of errno.ts. */
+export interface InterruptedCall {
+  readonly nr: number;
+  readonly result: number;
+}
+
+/** True for the restart codes. */
+export const isRestart = (result: number): boolean =>
+  result === -ERESTARTSYS || result === -ERESTARTNOHAND || result === -ERESTART_RESTARTBLOCK;
+
 /** Length of the `syscall` instruction. */
 const SYSCALL_BYTES = 2;
 /** Page-fault error code of a user-mode access to an unmapped page. */
@@ -64,11 +74,9 @@ const takeAction = (thread: Thread, signo: number): HandlerAction & { readonly m
 };
 
 /** Decides, before a handler runs, what becomes of the interrupted call. */
-const settleCall = (thread: Thread, nr: number, flags: number): void => {
-  const result = -(thread.cpu.gpr32[2 * RAX] | 0);
-  if (result !== ERESTARTSYS && result !== ERESTARTNOHAND && result !== ERESTART_RESTARTBLOCK) return;
+const settleCall = (thread: Thread, call: InterruptedCall, flags: number): void => {
   thread.restartDeadlineNs = -1;
-  if (result === ERESTARTSYS && (flags & SA_RESTART) !== 0) restartCall(thread, nr);
+  if (call.result === -ERESTARTSYS && (flags & SA_RESTART) !== 0) restartCall(thread, call.nr);
   else writeRegister(thread.cpu, RAX, -EINTR);
 };
 
@@ -78,7 +86,7 @@ const restartCall = (thread: Thread, nr: number): void => {
 };
 
 /** Runs one signal's action. Returns REPLACED when a handler was entered, ENDED when the signal ends the process. */
-const act = (thread: Thread, info: SignalInfo, nr: number): Outcome => {
+const act = (thread: Thread, info: SignalInfo, call: InterruptedCall | undefined): Outcome => {
   const { signo } = info;
   const taken = takeAction(thread, signo);
   if (taken.handler === SIG_IGN) return CONTINUE;
@@ -88,7 +96,7 @@ const act = (thread: Thread, info: SignalInfo, nr: number): Outcome => {
     thread.process.exit(signo);
     return ENDED;
   }
-  if (nr >= 0) settleCall(thread, nr, taken.flags);
+  if (call !== undefined) settleCall(thread, call, taken.flags);
   const mask = currentMask(thread);
   const saved = thread.savedMask ?? mask;
   thread.savedMask = undefined;
@@ -121,7 +129,7 @@ const force = (thread: Thread, info: SignalInfo): Outcome => {
     thread.process.exit(info.signo);
     return ENDED;
   }
-  return act(thread, info, -1);
+  return act(thread, info, undefined);
 };
 
 /** Raises the signal of a processor exception. */
@@ -131,14 +139,14 @@ export const fault = (thread: Thread, { signal, code, address }: Fault): Outcome
   if (signal === SIGSEGV) thread.trapAddress = address;
   const outcome = force(thread, { ...userSignal(signal, code, 0, 0), address });
   if (outcome !== REPLACED) return outcome;
-  return deliverSignals(thread, -1) === ENDED ? ENDED : REPLACED;
+  return deliverSignals(thread, undefined) === ENDED ? ENDED : REPLACED;
 };
 
 /**
  * Delivers what is pending and not masked.
- * @param nr number of the system call just made, whose result is in RAX, or −1.
+ * @param call the system call just made, when its result says that a signal interrupted it.
  */
-export const deliverSignals = (thread: Thread, nr: number): Outcome => {
+export const deliverSignals = (thread: Thread, call: InterruptedCall | undefined): Outcome => {
   const words = thread.process.kernel.words;
   const index = thread.row + row.attention;
   let outcome: Outcome = CONTINUE;
@@ -148,7 +156,7 @@ export const deliverSignals = (thread: Thread, nr: number): Outcome => {
     const mask = currentMask(thread);
     const info = dequeue(thread, mask.lo, mask.hi);
     if (info === undefined) break;
-    const acted = act(thread, info, outcome === CONTINUE ? nr : -1);
+    const acted = act(thread, info, outcome === CONTINUE ? call : undefined);
     if (acted === ENDED) return ENDED;
     if (acted === REPLACED) outcome = REPLACED;
   }
@@ -158,9 +166,7 @@ export const deliverSignals = (thread: Thread, nr: number): Outcome => {
     thread.savedMask = undefined;
     setMask(thread, restored.lo, restored.hi);
   }
-  if (nr < 0) return CONTINUE;
-  const result = -(thread.cpu.gpr32[2 * RAX] | 0);
-  if (result !== ERESTARTSYS && result !== ERESTARTNOHAND && result !== ERESTART_RESTARTBLOCK) return CONTINUE;
-  restartCall(thread, nr);
+  if (call === undefined) return CONTINUE;
+  restartCall(thread, call.nr);
   return REPLACED;
 };

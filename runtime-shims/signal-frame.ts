@@ -1,4 +1,18 @@
-import { type Cpu, R8, RAX, RBP, RBX, RCX, RDI, RDX, readRegister, RSI, RSP, USER_RFLAGS, writeRegister } from "./cpu.js";
+import {
+  type Cpu,
+  R8,
+  RAX,
+  RBP,
+  RBX,
+  RCX,
+  RDI,
+  RDX,
+  readRegister,
+  RSI,
+  RSP,
+  USER_RFLAGS,
+  writeRegister,
+} from "./cpu.js";
 import { GUEST_BASE } from "./guest-memory.js";
 import { hasSignal, type SignalInfo, type SignalSet, SYNCHRONOUS_LO } from "./signals.js";
 import type { Thread } from "./threads.js";

@@ -1,4 +1,4 @@
-import { EAGAIN } from "./errno.js";
+import { EAGAIN, ESRCH } from "./errno.js";
 import {
   header,
   KernelMemory,
@@ -290,19 +290,23 @@ const alert = (words: Int32Array, slot: number, kick: (slot: number) => void): v
 /**
  * Sends a signal to one thread.
  * @param kick MachineHooks.kick
- * @returns 0, or −EAGAIN when a real-time signal found no room in the queue.
+ * @returns 0, −ESRCH when the thread has ended, or −EAGAIN when a real-time signal found no room in the queue.
  */
 export const sendToThread = (
   kernel: KernelMemory,
   slot: number,
+  tid: number,
   info: SignalInfo,
   kick: (slot: number) => void,
 ): number => {
   const words = kernel.words;
+  const base = rowOf(slot);
+  let result = 0;
   acquireWord(words, locks.signals);
   const blocked = masks(words, slot, info.signo);
-  let result = 0;
-  if (blocked || !isIgnored(words, info.signo)) {
+  if (words[base + row.state] === threadState.free || words[base + row.tid] !== tid) {
+    result = -ESRCH;
+  } else if (blocked || !isIgnored(words, info.signo)) {
     if (!enqueue(words, threadTarget(slot), info)) result = -EAGAIN;
     else if (!blocked) alert(words, slot, kick);
   }
