@@ -52,7 +52,7 @@ const rspBit = gprBit(RSP);
 function mayFault({ insn, entry }: Item): boolean {
   if (entry.ends === "stop") return true;
   const name = mnemonicName(insn.mnemonic);
-  if (name === "Div" || name === "Idiv") return true;
+  if (name === "Div" || name === "Idiv" || name === "Leave") return true;
   return insn.operands.some((operand) => operand.kind === OP_MEM && operand.base !== RSP) && name !== "Lea";
 }
 

@@ -5,6 +5,7 @@ import { signalCalls } from "./signal.js";
 import { buildTable, type SyscallTable } from "./table.js";
 import { threadCalls } from "./thread.js";
 import { timeCalls } from "./time.js";
+import { timerCalls } from "./timer.js";
 
 /** Every system call the personality knows, deliberate refusals included. */
 export const syscallTable: SyscallTable = buildTable(
@@ -12,6 +13,7 @@ export const syscallTable: SyscallTable = buildTable(
   threadCalls,
   signalCalls,
   timeCalls,
+  timerCalls,
   processCalls,
   infoCalls,
 );
