@@ -97,9 +97,9 @@ const locked = (files: Files, handle: number, step: () => number | undefined): n
   }
 };
 
-const brokenPipe = (thread: Thread): number => {
+const brokenPipe = (files: Files, thread: Thread): number => {
   const { kernel, hooks, pid } = thread.process;
-  sendToThread(kernel, thread.slot, userSignal(SIGPIPE, SI_USER, pid, 0), (slot) => hooks.kick(slot));
+  sendToThread(kernel, thread.slot, thread.tid, userSignal(SIGPIPE, SI_USER, pid, files.identity.uid), (slot) => hooks.kick(slot));
   return -EPIPE;
 };
 
@@ -139,7 +139,7 @@ const writePipe = (files: Files, thread: Thread, index: number, from: Uint8Array
     };
     const result =
       locked(files, handle, step) ?? waitUntil(thread, pipeKey(handle), Infinity, () => locked(files, handle, step));
-    if (result === -EPIPE) brokenPipe(thread);
+    if (result === -EPIPE) brokenPipe(files, thread);
     if (result < 0) return done > 0 ? done : result;
     done += result;
     readinessChanged(files.process.kernel, pipeKey(handle));

@@ -37,7 +37,7 @@ export const stream: FileKind = {
     let done = 0;
     while (done < from.length) {
       const result = retry(files, thread, index, () => files.host.write(handle, from.subarray(done), -1));
-      if (result === -EPIPE) raiseSigpipe(thread);
+      if (result === -EPIPE) raiseSigpipe(files, thread);
       if (result < 0) return done > 0 ? done : result;
       done += result;
     }
