@@ -1,3 +1,4 @@
+import { filesCalls } from "./files.js";
 import { infoCalls } from "./info.js";
 import { memoryCalls } from "./memory.js";
 import { processCalls } from "./process.js";
@@ -16,4 +17,5 @@ export const syscallTable: SyscallTable = buildTable(
   timerCalls,
   processCalls,
   infoCalls,
+  filesCalls,
 );
