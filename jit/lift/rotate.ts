@@ -162,9 +162,10 @@ function doubleShift(left: boolean): InstructionEntry["lift"] {
       variable,
       givenFlags(STATUS_FLAGS, [...a.values, ...result.values, ...count.values], (flag) => {
         if (flag === CF) return carryOut();
-        // Sign change.
-        if (flag === OF) return w.i32.xor(width.negative(a.get()), width.negative(result.get()));
-        if (flag === AF) return w.i32.const(0);
+        // Sign change by the last step; for counts above 1 undefined, and so on Zen 4. AF is undefined too.
+        if (flag === OF)
+          return left ? w.i32.xor(carryOut(), width.negative(result.get())) : topBitsDiffer(width, result);
+        if (flag === AF) return w.i32.const(1);
         return common.flag(flag);
       }),
     );

@@ -27,8 +27,8 @@ export interface Encoding {
 
 const decoder = new InstructionDecoder();
 
-/** Decodes the first instruction of `bytes`, if an entry lifts it. */
-export function decodeOne(bytes: Uint8Array): Encoding | undefined {
+/** Decodes the first instruction of `bytes`, if an entry lifts it; block ends only if asked for. */
+export function decodeOne(bytes: Uint8Array, anyEnd = false): Encoding | undefined {
   let found: Insn | undefined;
   decoder.open(bytes, CODE);
   decoder.decodeFrom(CODE, (insn) => {
@@ -37,7 +37,7 @@ export function decodeOne(bytes: Uint8Array): Encoding | undefined {
   });
   if (found === undefined || found.length > bytes.length) return undefined;
   const entry = entryFor(found);
-  if (entry === undefined || entry.ends !== undefined) return undefined;
+  if (entry === undefined || (entry.ends !== undefined && !anyEnd)) return undefined;
   return { code: bytes.slice(0, found.length), insn: found, entry };
 }
 
