@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { InstructionEntry } from "../jit/lift/entry.js";
-import { ENTRIES, flagsRead, flagsWritten, registersRead, registersWritten } from "../jit/lift/index.js";
-import { CONDITIONS, flagsOfCondition } from "../jit/registers.js";
+import { ENTRIES, flagsRead, flagsWritten, operandAccess, registersRead, registersWritten } from "../jit/lift/index.js";
+import { CONDITIONS, flagsOfCondition, gprBit } from "../jit/registers.js";
 import { differences, undefinedFlags } from "./instructions/compare.js";
 import { decodeOne } from "./instructions/generate.js";
 import { icedUse } from "./instructions/iced-use.js";
@@ -36,8 +36,17 @@ describe("recorded vectors", () => {
   }
 });
 
-/** iced does not say that these write the XMM registers. */
-const WRITES_MORE = new Set(["Fxrstor", "Fxrstor64"]);
+/** Entries that differ from iced for a reason. */
+const EXCEPT: Record<string, readonly string[]> = {
+  // Emission stores and reloads everything around it.
+  Syscall: ["registers not written", "flags read", "flags written"],
+  // iced does not mention the XMM registers.
+  Fxrstor: ["registers not written"],
+  Fxrstor64: ["registers not written"],
+  // A count that is a multiple of the period: iced says no flag changes, the manual leaves OF open.
+  Rcl: ["flags not written"],
+  Rcr: ["flags not written"],
+};
 
 /** What the entry says otherwise than iced about one encoding. */
 function disagreements(entry: InstructionEntry, sample: string): string[] {
@@ -51,12 +60,16 @@ function disagreements(entry: InstructionEntry, sample: string): string[] {
   const idiom = a !== undefined && b !== undefined && a.kind === b.kind && a.reg === b.reg;
   const out: string[] = [];
   const check = (what: string, set: number) => {
-    if (set !== 0) out.push(`${sample}: ${what} ${(set >>> 0).toString(16)}`);
+    if (set !== 0 && !EXCEPT[entry.mnemonic]?.includes(what))
+      out.push(`${sample}: ${what} ${(set >>> 0).toString(16)}`);
   };
-  if (!idiom) check("registers read", use.registersRead & ~registersRead(entry, insn));
+  // The address of an operand that is not used (PREFETCH, NOP).
+  const access = operandAccess(entry, insn);
+  const unused = insn.operands.filter((_, i) => access[i] === "-").flatMap(({ base, index }) => [base, index]);
+  const ignored = unused.filter((register) => register >= 0).reduce((set, register) => set | gprBit(register), 0);
+  if (!idiom) check("registers read", use.registersRead & ~registersRead(entry, insn) & ~ignored);
   check("registers written", use.registersWritten & ~registersWritten(entry, insn));
-  if (!WRITES_MORE.has(entry.mnemonic))
-    check("registers not written", registersWritten(entry, insn) & ~use.registersWritten);
+  check("registers not written", registersWritten(entry, insn) & ~use.registersWritten);
   check("flags read", use.flagsRead & ~flagsRead(entry, insn));
   check("flags written", use.flagsModified & ~flagsWritten(entry, insn));
   check("flags not written", flagsWritten(entry, insn) & ~use.flagsModified & ~use.flagsUndefined);

@@ -131,7 +131,9 @@ function turnWide(
   };
 }
 
-/** SHLD, SHRD. A 16-bit operand with a count above 16 is undefined, and here what the formula gives. */
+/**
+ * SHLD, SHRD. A 16-bit operand with a count above 16 is undefined, and here what a 32-bit shift of both operands gives.
+ */
 function doubleShift(left: boolean): InstructionEntry["lift"] {
   return (lifter, insn) => {
     const { w } = lifter;
@@ -142,13 +144,19 @@ function doubleShift(left: boolean): InstructionEntry["lift"] {
     const count = countOf(lifter, insn, countOperand!);
     const fill = width.capture(source!);
     const n = () => width.fromI32(count.get());
-    // bits - n in two steps, so that a count of 0 shifts everything out.
-    const rest = () => ops.sub(width.const(bits - 1), n());
     const one = () => width.const(1);
-    const shifted = (a: Source): Expr =>
-      left
-        ? ops.or(ops.shl(a.get(), n()), ops.shr_u(ops.shr_u(fill.get(), one()), rest()))
-        : ops.or(ops.shr_u(a.get(), n()), ops.shl(ops.shl(fill.get(), one()), rest()));
+    const joined = (high: Source, low: Source) => w.i32.or(w.i32.shl(high.get(), w.i32.const(16)), low.get());
+    const shifted = (a: Source): Expr => {
+      if (bits === 16)
+        return left
+          ? w.i32.shr_u(w.i32.shl(joined(a, fill), count.get()), w.i32.const(16))
+          : w.i32.shr_u(joined(fill, a), count.get());
+      // bits - n in two steps, so that a count of 0 shifts everything out.
+      const rest = ops.sub(width.const(bits - 1), n());
+      return left
+        ? ops.or(ops.shl(a.get(), n()), ops.shr_u(ops.shr_u(fill.get(), one()), rest))
+        : ops.or(ops.shr_u(a.get(), n()), ops.shl(ops.shl(fill.get(), one()), rest));
+    };
     const { a, result } = updateKeeping(lifter, width, insn, target!, count, shifted);
     if (!variable && constantCount(insn, countOperand!) === 0) return;
     const common = resultFlags(width, result);
