@@ -1,6 +1,8 @@
+import { filesCalls } from "./files.js";
 import { infoCalls } from "./info.js";
 import { memoryCalls } from "./memory.js";
 import { processCalls } from "./process.js";
+import { refusedCalls } from "./refused.js";
 import { signalCalls } from "./signal.js";
 import { buildTable, type SyscallTable } from "./table.js";
 import { threadCalls } from "./thread.js";
@@ -16,4 +18,6 @@ export const syscallTable: SyscallTable = buildTable(
   timerCalls,
   processCalls,
   infoCalls,
+  filesCalls,
+  refusedCalls,
 );
