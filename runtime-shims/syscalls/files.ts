@@ -5,7 +5,7 @@ import { fdCalls } from "./fd.js";
 import { openCalls } from "./open.js";
 import { pipeCalls } from "./pipe.js";
 import { pollCalls } from "./poll.js";
-import { refusedFileCalls } from "./refused.js";
+import { refusedFileCalls } from "./refused-files.js";
 import { statCalls } from "./stat.js";
 import type { SyscallRow } from "./table.js";
 

@@ -2,6 +2,7 @@ import { filesCalls } from "./files.js";
 import { infoCalls } from "./info.js";
 import { memoryCalls } from "./memory.js";
 import { processCalls } from "./process.js";
+import { refusedCalls } from "./refused.js";
 import { signalCalls } from "./signal.js";
 import { buildTable, type SyscallTable } from "./table.js";
 import { threadCalls } from "./thread.js";
@@ -18,4 +19,5 @@ export const syscallTable: SyscallTable = buildTable(
   processCalls,
   infoCalls,
   filesCalls,
+  refusedCalls,
 );

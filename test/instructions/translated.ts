@@ -6,7 +6,7 @@ import type { InstructionEntry } from "../../jit/lift/entry.js";
 import { addHelper } from "../../jit/lift/helpers.js";
 import { Lifter, VECTOR_BP, VECTOR_DE, VECTOR_GP, VECTOR_UD } from "../../jit/lift/lifter.js";
 import { ALL_FLAGS, CONDITIONS, FLAG_BITS, flagsOfCondition, type FlagSet } from "../../jit/registers.js";
-import { CPU, GUEST, i32, i64, none, v128, WasmBuilder } from "../../jit/wasm.js";
+import { CPU, GUEST, i32, i64, none, v128, WasmBuilder, type Expr } from "../../jit/wasm.js";
 import { CODE, copyState, DATA, FS_BASE, WINDOW, type CpuState, type Outcome } from "./state.js";
 
 const GUEST_BASE = 0x10000;
@@ -82,7 +82,9 @@ export class Translated {
     const lifter = new Lifter(w, { guestBase: GUEST_BASE });
     snippets.forEach((snippet, i) => {
       lift(lifter, snippet);
-      const body = w.block(null, lifter.takeStatements());
+      const statements: Expr[] = [];
+      lifter.moveStatements(statements);
+      const body = w.block(null, statements);
       w.addFunction(`f${i}`, w.types([i32, i64]), none, lifter.functionLocals(), body);
       w.exportFunction(`f${i}`, `f${i}`);
     });
