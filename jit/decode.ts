@@ -112,25 +112,40 @@ const immediateSizes = new Map<number, number>([
 
 const NONE: readonly Operand[] = [];
 
-/** Decodes one instruction at a time from the bytes it is given. */
+/** Decodes instructions of one window of code: `open`, any number of `decodeFrom`, `close`. */
 export class InstructionDecoder {
   private readonly instruction = new Instruction();
+  private decoder: InstanceType<typeof Decoder> | null = null;
+  private start = 0;
+  private size = 0;
 
-  /** Decodes from `bytes` (whose first byte stands at guest address `pc`) until `visit` returns false or the bytes end. */
-  decode(bytes: Uint8Array, pc: number, visit: (insn: Insn) => boolean): void {
-    const decoder = new Decoder(64, bytes, DecoderOptions.None);
+  /** Makes `bytes`, whose first byte stands at guest address `pc`, the window (they are copied). */
+  open(bytes: Uint8Array, pc: number): void {
+    this.close();
+    this.decoder = new Decoder(64, bytes, DecoderOptions.None);
+    this.start = pc;
+    this.size = bytes.length;
+  }
+  /** True if an instruction can begin at `pc` in the window. */
+  covers(pc: number): boolean {
+    return pc >= this.start && pc < this.start + this.size;
+  }
+  /** Decodes from `pc` until `visit` returns false or the window ends. */
+  decodeFrom(pc: number, visit: (insn: Insn) => boolean): void {
+    const decoder = this.decoder!;
+    decoder.position = pc - this.start;
     decoder.ip = BigInt(pc);
-    try {
-      let at = pc;
-      while (decoder.canDecode) {
-        decoder.decodeOut(this.instruction);
-        const insn = this.convert(at);
-        at = insn.next;
-        if (!visit(insn)) return;
-      }
-    } finally {
-      decoder.free();
+    let at = pc;
+    while (decoder.canDecode) {
+      decoder.decodeOut(this.instruction);
+      const insn = this.convert(at);
+      at = insn.next;
+      if (!visit(insn)) return;
     }
+  }
+  close(): void {
+    this.decoder?.free();
+    this.decoder = null;
   }
 
   private convert(pc: number): Insn {

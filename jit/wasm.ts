@@ -20,6 +20,9 @@ export const f32 = raw["_BinaryenTypeFloat32"]!() as Type;
 export const f64 = raw["_BinaryenTypeFloat64"]!() as Type;
 export const v128 = raw["_BinaryenTypeVec128"]!() as Type;
 
+// Function names go into the module: a trap's stack text then says which region it happened in.
+binaryen.setDebugInfo(true);
+
 /** The guest's memory: wasm address = guest address - guestBase. */
 export const GUEST = "g";
 /** The thread's CPU block, at constant addresses. */
@@ -78,6 +81,14 @@ const FLOAT_UNARY = {
 } as const;
 const V128_BINARY = { and: "And", or: "Or", xor: "Xor", andnot: "AndNot" } as const;
 const VEC_INT_BINARY = { add: "Add", sub: "Sub", eq: "Eq", ne: "Ne", lt_s: "LtS", gt_s: "GtS" } as const;
+const VEC_MIN_MAX = { min_s: "MinS", min_u: "MinU", max_s: "MaxS", max_u: "MaxU" } as const;
+/** Products of the low or high halves' lanes in double width. */
+const VEC_EXTMUL = {
+  extmul_low_s: "ExtMulLowS",
+  extmul_high_s: "ExtMulHighS",
+  extmul_low_u: "ExtMulLowU",
+  extmul_high_u: "ExtMulHighU",
+} as const;
 const VEC_FLOAT_BINARY = {
   add: "Add",
   sub: "Sub",
@@ -89,8 +100,20 @@ const VEC_FLOAT_BINARY = {
   le: "Le",
   gt: "Gt",
   ge: "Ge",
+  /** pmin(a, b) = b < a ? b : a. */
   pmin: "PMin",
+  /** pmax(a, b) = a < b ? b : a. */
   pmax: "PMax",
+} as const;
+const VEC_FLOAT_UNARY = {
+  abs: "Abs",
+  neg: "Neg",
+  sqrt: "Sqrt",
+  ceil: "Ceil",
+  floor: "Floor",
+  trunc: "Trunc",
+  nearest: "Nearest",
+  splat: "Splat",
 } as const;
 
 type Binary<T> = { readonly [K in keyof T]: (a: Expr, b: Expr) => Expr };
@@ -253,8 +276,7 @@ export class WasmBuilder {
     ...this.binary(
       {
         ...VEC_INT_BINARY,
-        min_u: "MinU",
-        max_u: "MaxU",
+        ...VEC_MIN_MAX,
         avgr_u: "AvgrU",
         add_sat_s: "AddSatS",
         add_sat_u: "AddSatU",
@@ -281,9 +303,10 @@ export class WasmBuilder {
     ...this.binary(
       {
         ...VEC_INT_BINARY,
+        ...VEC_MIN_MAX,
+        ...VEC_EXTMUL,
         mul: "Mul",
-        min_s: "MinS",
-        max_s: "MaxS",
+        q15mulr_sat_s: "Q15MulrSatS",
         avgr_u: "AvgrU",
         add_sat_s: "AddSatS",
         add_sat_u: "AddSatU",
@@ -294,35 +317,49 @@ export class WasmBuilder {
     ),
     ...this.binary({ narrow_i32x4_s: "NarrowSVecI32x4To", narrow_i32x4_u: "NarrowUVecI32x4To" }, "VecI16x8"),
     ...this.unary({ bitmask: "Bitmask", splat: "Splat", abs: "Abs" }, "VecI16x8"),
+    ...this.unary({
+      extend_low_i8x16_s: "ExtendLowSVecI8x16ToVecI16x8",
+      extend_low_i8x16_u: "ExtendLowUVecI8x16ToVecI16x8",
+      extadd_pairwise_i8x16_u: "ExtAddPairwiseUVecI8x16ToI16x8",
+    }),
     ...this.lanes("VecI16x8", "ExtractLaneU", "ExtractLaneS"),
     ...this.shifts("VecI16x8"),
   };
   readonly i32x4 = {
-    ...this.binary({ ...VEC_INT_BINARY, mul: "Mul", dot_i16x8_s: "DotSVecI16x8To" }, "VecI32x4"),
+    ...this.binary(
+      { ...VEC_INT_BINARY, ...VEC_MIN_MAX, ...VEC_EXTMUL, mul: "Mul", dot_i16x8_s: "DotSVecI16x8To" },
+      "VecI32x4",
+    ),
     ...this.unary({ bitmask: "Bitmask", splat: "Splat", abs: "Abs" }, "VecI32x4"),
     ...this.unary({
       trunc_sat_f32x4_s: "TruncSatSVecF32x4ToVecI32x4",
-      extmul_low_i16x8_s: "ExtendLowSVecI16x8ToVecI32x4",
+      trunc_sat_f64x2_s_zero: "TruncSatZeroSVecF64x2ToVecI32x4",
+      extend_low_i16x8_s: "ExtendLowSVecI16x8ToVecI32x4",
+      extend_low_i16x8_u: "ExtendLowUVecI16x8ToVecI32x4",
+      extadd_pairwise_i16x8_u: "ExtAddPairwiseUVecI16x8ToI32x4",
     }),
     ...this.lanes("VecI32x4", "ExtractLane"),
     ...this.shifts("VecI32x4"),
   };
   readonly i64x2 = {
-    ...this.binary({ add: "Add", sub: "Sub", mul: "Mul", eq: "Eq" }, "VecI64x2"),
+    ...this.binary({ ...VEC_INT_BINARY, ...VEC_EXTMUL, mul: "Mul" }, "VecI64x2"),
     ...this.unary({ bitmask: "Bitmask", splat: "Splat" }, "VecI64x2"),
-    ...this.binary({ extmul_low_i32x4_u: "ExtMulLowU", extmul_high_i32x4_u: "ExtMulHighU" }, "VecI64x2"),
+    ...this.unary({
+      extend_low_i32x4_s: "ExtendLowSVecI32x4ToVecI64x2",
+      extend_low_i32x4_u: "ExtendLowUVecI32x4ToVecI64x2",
+    }),
     ...this.lanes("VecI64x2", "ExtractLane"),
     ...this.shifts("VecI64x2"),
   };
   readonly f32x4 = {
     ...this.binary(VEC_FLOAT_BINARY, "VecF32x4"),
-    ...this.unary({ sqrt: "Sqrt", splat: "Splat", neg: "Neg", abs: "Abs" }, "VecF32x4"),
+    ...this.unary(VEC_FLOAT_UNARY, "VecF32x4"),
     ...this.unary({ convert_i32x4_s: "ConvertSVecI32x4ToVecF32x4", demote_f64x2_zero: "DemoteZeroVecF64x2ToVecF32x4" }),
     ...this.lanes("VecF32x4", "ExtractLane"),
   };
   readonly f64x2 = {
     ...this.binary(VEC_FLOAT_BINARY, "VecF64x2"),
-    ...this.unary({ sqrt: "Sqrt", splat: "Splat", neg: "Neg", abs: "Abs" }, "VecF64x2"),
+    ...this.unary(VEC_FLOAT_UNARY, "VecF64x2"),
     ...this.unary({
       convert_low_i32x4_s: "ConvertLowSVecI32x4ToVecF64x2",
       promote_low_f32x4: "PromoteLowVecF32x4ToVecF64x2",
@@ -480,22 +517,14 @@ export class WasmBuilder {
     return raw["_BinaryenTypeCreate"]!(words(list), list.length) as Type;
   }
 
-  /** Starts a new module; what was built for an earlier one must not be used any more. */
-  begin(): void {
+  /**
+   * Starts a new module from its imports in WebAssembly's text format; what was built for an earlier one must not be
+   * used any more. (Binaryen's C API can describe one memory only, its text parser any number.)
+   */
+  begin(imports: string): void {
     this.dispose();
-    this.m = raw["_BinaryenModuleCreate"]!();
+    this.m = (binaryen.parseText(`(module ${imports})`) as unknown as { ptr: number }).ptr;
     raw["_BinaryenModuleSetFeatures"]!(this.m, FEATURES);
-  }
-  importMemory(memory: string, module: string, base: string, initialPages: number, maximumPages: number): void {
-    // (module, initial, maximum, exportName, segment names/data/passive/offsets/sizes, count, shared, memory64, name)
-    raw["_BinaryenSetMemory"]!(this.m, initialPages, maximumPages, 0, 0, 0, 0, 0, 0, 0, true, false, name(memory));
-    raw["_BinaryenAddMemoryImport"]!(this.m, name(memory), name(module), name(base), true);
-  }
-  importTable(table: string, module: string, base: string): void {
-    raw["_BinaryenAddTableImport"]!(this.m, name(table), name(module), name(base));
-  }
-  importFunction(internal: string, module: string, base: string, params: Type, result: Type): void {
-    raw["_BinaryenAddFunctionImport"]!(this.m, name(internal), name(module), name(base), params, result);
   }
   addFunction(functionName: string, params: Type, result: Type, locals: readonly Type[], body: Expr): FunctionRef {
     return withName(
@@ -511,6 +540,11 @@ export class WasmBuilder {
           body,
         ) as FunctionRef,
     );
+  }
+  /** Puts functions into `table` from `slot` on when the module is instantiated. */
+  addElements(table: string, slot: number, functions: readonly string[]): void {
+    const module = binaryen.wrapModule(this.m);
+    module.addActiveElementSegment(table, `e${slot}`, functions, this.i32.const(slot));
   }
   exportFunction(functionName: string, exported: string): void {
     withName(functionName, (internal) =>

@@ -3,8 +3,8 @@ import type { Insn } from "../decode.js";
 import type { FlagSet, RegisterSet } from "../registers.js";
 import type { Lifter } from "./lifter.js";
 
-/** How an explicit operand is used. "-" is neither read nor written (LEA's memory, a NOP's operand). */
-export type Access = "r" | "w" | "rw" | "-";
+/** How an explicit operand is used. "a": only its address (LEA); "-": not at all (a NOP's operand). */
+export type Access = "r" | "w" | "rw" | "a" | "-";
 
 /**
  * How an instruction ends a block:
@@ -22,6 +22,8 @@ export type CpuidBit = "base" | "sse" | "sse2" | "sse3" | "ssse3" | "sse4.1" | "
 export interface InstructionEntry {
   /** iced-x86's Mnemonic name, e.g. "Add". */
   readonly mnemonic: string;
+  /** Which forms of the mnemonic this entry lifts, where that is not all of them. */
+  readonly form?: (insn: Insn) => boolean;
   /** Use of each explicit operand, in Intel order; a function where it depends on the form. */
   readonly operands: readonly Access[] | ((insn: Insn) => readonly Access[]);
   /** Registers read and written beyond the explicit operands (whole registers). Default none. */

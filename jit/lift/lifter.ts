@@ -10,6 +10,8 @@ import { CPU, f32, f64, GUEST, i32, i64, v128, type Expr, type Type, type WasmBu
 import { CPU_FS_BASE, CPU_TRAP_VECTOR } from "../cpu-block.js";
 import type { HelperName } from "./helpers.js";
 
+export * from "./vectors.js";
+
 /** A temporary in a Wasm local. */
 export interface Value {
   readonly type: Type;
@@ -35,12 +37,6 @@ export interface FlagDefinition {
   readonly condition?: (condition: Condition) => Expr | undefined;
 }
 
-/** Vectors of `raise`, as the processor numbers them. */
-export const VECTOR_DE = 0;
-export const VECTOR_BP = 3;
-export const VECTOR_UD = 6;
-export const VECTOR_GP = 13;
-
 /** Guest addresses below this plus a displacement below `MAX_STATIC_OFFSET` are never mapped (see docs/memory.md). */
 const LOWEST_MAPPING = 0x400000;
 
@@ -54,12 +50,17 @@ export class Lifter {
   insn!: Insn;
   /** Flags that something reads later: definitions of others need not be kept. */
   flagsLive: FlagSet = 0;
+  /** Left by `lift` of a conditional branch: non-zero if it jumps. */
+  branchCondition: Expr | null = null;
+  /** Left by `lift` of RET and of indirect jumps and calls: where they go (i32). */
+  target: Value | null = null;
 
   readonly w: WasmBuilder;
   private readonly options: LifterOptions;
   private statements: Expr[] = [];
   private localTypes: Type[] = [];
   private paramCount = 0;
+  private labelCount = 0;
   private readonly gprLocals = new Int16Array(16);
   private readonly xmmLocals = new Int16Array(16);
   private readonly flagLocals = new Map<FlagSet, number>();
@@ -83,6 +84,7 @@ export class Lifter {
   beginFunction(): void {
     this.localTypes = [i32, i64];
     this.paramCount = 2;
+    this.labelCount = 0;
     this.gprLocals.fill(-1);
     this.xmmLocals.fill(-1);
     this.gprLocals[4] = 1;
@@ -160,6 +162,10 @@ export class Lifter {
     const block = this.w.block(null, this.statements);
     this.statements = outer;
     return block;
+  }
+  /** A label for `w.loop` or `w.block` that no other statement of this function has. */
+  label(): string {
+    return `l${this.labelCount++}`;
   }
   /** Remembers that `expr` can trap, and where; returns it. Every load, store, atomic and division needs this. */
   mark(expr: Expr): Expr {
@@ -314,6 +320,11 @@ export class Lifter {
     const { base, offset } = this.address(operand);
     return { base: this.value(i32, base), offset };
   }
+  /** The memory that a guest stack pointer (i64) points to. */
+  stackAddress(pointer: Value): { base: Expr; offset: number } {
+    const { w } = this;
+    return { base: w.i32.add(w.i32.wrap(this.get(pointer)), w.i32.const(-this.options.guestBase)), offset: 0 };
+  }
   placeAddress(place: Place): { base: Expr; offset: number } {
     return { base: this.get(place.base), offset: place.offset };
   }
@@ -364,6 +375,23 @@ export class Lifter {
     if (operand.kind === OP_XMM) return this.w.f32x4.extract(this.xmm(operand.reg), 0);
     const { base, offset } = this.address(operand);
     return this.mark(this.w.load(GUEST, f32, 4, base, offset));
+  }
+  /** Loads 8 or 4 bytes of memory into the low lane of a v128 and clears the rest. */
+  loadF64Zero(operand: Operand): Expr {
+    const { base, offset } = this.address(operand);
+    return this.mark(this.w.loadZero(GUEST, 8, base, offset));
+  }
+  loadF32Zero(operand: Operand): Expr {
+    const { base, offset } = this.address(operand);
+    return this.mark(this.w.loadZero(GUEST, 4, base, offset));
+  }
+  storeF64(operand: Operand, value: Expr): void {
+    const { base, offset } = this.address(operand);
+    this.emit(this.mark(this.w.store(GUEST, f64, 8, base, value, offset)));
+  }
+  storeF32(operand: Operand, value: Expr): void {
+    const { base, offset } = this.address(operand);
+    this.emit(this.mark(this.w.store(GUEST, f32, 4, base, value, offset)));
   }
   /** Replaces lane 0 of an XMM register, keeping the rest. */
   setF64(register: number, value: Expr): void {

@@ -2,7 +2,7 @@ import { GojitError } from "../errors.js";
 import { ByteReader } from "./bytes.js";
 import { machineName } from "./machines.js";
 import { readNotes, type ElfNote } from "./notes.js";
-import { readSections, readSymbols, type ElfSection, type ElfSymbol } from "./sections.js";
+import { hasSymbolTable, readSections, type ElfSection } from "./sections.js";
 
 // Layout and constants: System V ABI (gABI) chapters 4 and 5, and the amd64 supplement.
 const headerSize = 64;
@@ -32,7 +32,7 @@ export interface ElfSegment {
   readonly align: number;
 }
 
-/** A static x86-64 executable that can be mapped as it is. Section and symbol tables are read when first asked for. */
+/** A static x86-64 executable that can be mapped as it is. The section table is read when first asked for. */
 export class ElfImage {
   readonly bytes: Uint8Array;
   readonly entry: number;
@@ -47,7 +47,6 @@ export class ElfImage {
   readonly notes: readonly ElfNote[];
   readonly #reader: ByteReader;
   #sections: readonly ElfSection[] | undefined;
-  #symbols: readonly ElfSymbol[] | undefined;
 
   constructor(
     reader: ByteReader,
@@ -73,9 +72,9 @@ export class ElfImage {
     return (this.#sections ??= readSections(this.#reader));
   }
 
-  /** The symbol table sorted by address; empty in a stripped program. */
-  get symbols(): readonly ElfSymbol[] {
-    return (this.#symbols ??= readSymbols(this.#reader, this.sections));
+  /** Whether the symbol table was removed, as -ldflags=-s does. */
+  get isStripped(): boolean {
+    return !hasSymbolTable(this.sections);
   }
 
   section(name: string): ElfSection | undefined {

@@ -1,9 +1,7 @@
 import type { ByteReader } from "./bytes.js";
 
 const sectionHeaderSize = 64;
-const symbolSize = 24;
 const SHT = { SYMTAB: 2, NOBITS: 8 };
-const STT = { OBJECT: 1, FUNC: 2 };
 
 /** One section header. Nothing needs it to run a program, so nothing in it is guaranteed beyond `fileSize` being readable. */
 export interface ElfSection {
@@ -16,14 +14,6 @@ export interface ElfSection {
   readonly fileSize: number;
   readonly size: number;
   readonly link: number;
-}
-
-/** A function or variable of the symbol table. */
-export interface ElfSymbol {
-  readonly name: string;
-  readonly address: number;
-  readonly size: number;
-  readonly kind: "function" | "object";
 }
 
 /** The section table, empty if there is none that can be read. */
@@ -55,19 +45,7 @@ export function readSections(reader: ByteReader): ElfSection[] {
   return sections;
 }
 
-/** Functions and variables of the first symbol table, sorted by address. */
-export function readSymbols(reader: ByteReader, sections: readonly ElfSection[]): ElfSymbol[] {
-  const table = sections.find((section) => section.type === SHT.SYMTAB);
-  const names = table && sections[table.link];
-  if (!table || !names) return [];
-  const symbols: ElfSymbol[] = [];
-  const end = table.fileOffset + table.fileSize;
-  for (let at = table.fileOffset; at + symbolSize <= end; at += symbolSize) {
-    const type = reader.u8(at + 4) & 15;
-    const address = reader.u64(at + 8);
-    if ((type !== STT.FUNC && type !== STT.OBJECT) || address === 0) continue;
-    const name = reader.cString(names.fileOffset + reader.u32(at), names.fileOffset + names.fileSize, 4096);
-    symbols.push({ name, address, size: reader.u64(at + 16), kind: type === STT.FUNC ? "function" : "object" });
-  }
-  return symbols.sort((a, b) => a.address - b.address);
+/** Whether there is a symbol table; Go programs built with -ldflags=-s have none and need none. */
+export function hasSymbolTable(sections: readonly ElfSection[]): boolean {
+  return sections.some((section) => section.type === SHT.SYMTAB && section.fileSize > 0);
 }

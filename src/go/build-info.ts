@@ -30,7 +30,8 @@ const maxTextLength = 1 << 22;
 /** The build information, undefined if the program has none (Go 1.12, or removed after the build). */
 export function readBuildInfo(image: ElfImage, reader: ByteReader): GoBuildInfo | undefined {
   const section = image.section(".go.buildinfo");
-  const at = section && isMagic(reader, section.fileOffset) ? section.fileOffset : searchMagic(image, reader);
+  let at = section && isMagic(reader, section.fileOffset) ? section.fileOffset : undefined;
+  if (at === undefined && image.sections.length === 0) at = searchMagic(image, reader);
   if (at === undefined) return undefined;
   if (reader.u8(at + 14) !== 8 && (reader.u8(at + 15) & inlineStrings) === 0) return undefined;
   let goVersion: string;

@@ -8,16 +8,46 @@ import { searchVersion } from "./version.js";
 /** Calling convention between compiler-generated functions: on the stack until Go 1.16, in registers from Go 1.17 on. */
 export type GoAbi = "abi0" | "internal";
 
-/** What gojit knows about a Go program. */
-export interface GoMetadata {
-  /** Such as "go1.22.5", "" if nothing tells. */
-  readonly version: string;
-  readonly buildInfo: GoBuildInfo | undefined;
+/** What gojit knows about a Go program. What only people ask for is searched for when they do. */
+export class GoMetadata {
   readonly functions: FunctionTable;
-  readonly pclntabFormat: PclntabFormat;
+  readonly buildInfo: GoBuildInfo | undefined;
   readonly abi: GoAbi;
+  readonly #image: ElfImage;
+  readonly #reader: ByteReader;
+  #version: string | undefined;
+
+  constructor(image: ElfImage, reader: ByteReader, functions: FunctionTable) {
+    this.#image = image;
+    this.#reader = reader;
+    this.functions = functions;
+    this.buildInfo = readBuildInfo(image, reader);
+    this.abi = this.#findAbi();
+  }
+
+  get pclntabFormat(): PclntabFormat {
+    return this.functions.data.pclntab.format;
+  }
+
+  /** Such as "go1.22.5", "" if nothing tells. */
+  get version(): string {
+    return (this.#version ??=
+      this.buildInfo?.goVersion ?? searchVersion(this.#image, this.#reader, this.pclntabFormat));
+  }
+
   /** The micro-architecture level that the program was built for (GOAMD64), "v1" if nothing tells. */
-  readonly amd64Level: string;
+  get amd64Level(): string {
+    return this.buildInfo?.settings.get("GOAMD64") ?? "v1";
+  }
+
+  #findAbi(): GoAbi {
+    if (this.pclntabFormat === "go1.2") return "abi0";
+    if (this.pclntabFormat !== "go1.16") return "internal";
+    const minor = /^go1\.(\d+)/.exec(this.version);
+    if (minor) return Number(minor[1]) >= 17 ? "internal" : "abi0";
+    // 1.16 and 1.17 share a table format; this function came with the register ABI.
+    return this.functions.indexOf("runtime.sigpanic0") >= 0 ? "internal" : "abi0";
+  }
 }
 
 /** The Go metadata of a program, stripped or not; undefined if it has no valid function table and so is not Go's. */
@@ -25,24 +55,5 @@ export function readGoMetadata(image: ElfImage): GoMetadata | undefined {
   const reader = new ByteReader(image.bytes);
   const pclntab = findPclntab(image, reader);
   const functions = pclntab && openFunctionTable(image, pclntab);
-  if (!pclntab || !functions) return undefined;
-  const buildInfo = readBuildInfo(image, reader);
-  const version = buildInfo?.goVersion ?? searchVersion(image, reader, pclntab.format);
-  return {
-    version,
-    buildInfo,
-    functions,
-    pclntabFormat: pclntab.format,
-    abi: abiOf(pclntab.format, version, functions),
-    amd64Level: buildInfo?.settings.get("GOAMD64") ?? "v1",
-  };
-}
-
-function abiOf(format: PclntabFormat, version: string, functions: FunctionTable): GoAbi {
-  if (format === "go1.2") return "abi0";
-  if (format !== "go1.16") return "internal";
-  const minor = /^go1\.(\d+)/.exec(version);
-  if (minor) return Number(minor[1]) >= 17 ? "internal" : "abi0";
-  // 1.16 and 1.17 share a table format; this function came with the register ABI.
-  return functions.indexOf("runtime.sigpanic0") >= 0 ? "internal" : "abi0";
+  return functions && new GoMetadata(image, reader, functions);
 }

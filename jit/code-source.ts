@@ -1,0 +1,26 @@
+/** What the translator must know of the program, given by the machine. Addresses are guest addresses. */
+
+/** A function of the program, from its symbol information. */
+export interface FunctionInfo {
+  readonly start: number;
+  /** First address after the function. */
+  readonly end: number;
+  /** `asm` for hand-written code, which obeys no calling convention that could be relied on. */
+  readonly origin: "compiler" | "asm";
+}
+
+/**
+ * Go's calling convention for compiler-generated code: `abi0` passes everything on the stack (up to Go 1.16),
+ * `internal` in registers (from Go 1.17); `none` where nothing is known.
+ */
+export type CallingConvention = "abi0" | "internal" | "none";
+
+export interface CodeSource {
+  readonly convention: CallingConvention;
+  /** Up to `length` bytes of executable memory from `pc`; empty if `pc` is not executable. */
+  read(pc: number, length: number): Uint8Array;
+  /** The function that contains `pc`, if known. */
+  functionAt(pc: number): FunctionInfo | null;
+  /** The 64-bit word at a guest address in memory that is never written, else null. */
+  constantWord(address: number): bigint | null;
+}

@@ -1,0 +1,431 @@
+/**
+ * Region → one Wasm function `(i32 entry PC, i64 RSP) → i32 next PC`.
+ *
+ * Control flow becomes structured by the dominator tree (N. Ramsey, "Beyond Relooper", 2022): a loop header opens a
+ * `loop`, a merge point is placed after a `block` in its dominator, every other block is emitted where it is jumped to.
+ *
+ * Contract at each border (entry, call, return, exit): all registers that someone may need are in the CPU block, RSP
+ * among them always. Inside, RSP in the CPU block lags behind only between instructions that cannot fault.
+ */
+import type { CodeSource } from "./code-source.js";
+import { CPU_FLAGS, CPU_GPR, CPU_POLL, CPU_RIP, CPU_XMM } from "./cpu-block.js";
+import { mnemonicName, OP_MEM, type Insn } from "./decode.js";
+import { analyseFlow, type Flow } from "./flow.js";
+import { VECTOR_UD, VECTOR_UNIMPLEMENTED, type FlagDefinition, type Lifter } from "./lift/lifter.js";
+import {
+  analyseLiveness,
+  leavesAndReturns,
+  neededAtExit,
+  neededOverEdge,
+  type Liveness,
+  type Needed,
+} from "./liveness.js";
+import { MARK_BIAS } from "./region-name.js";
+import {
+  ALL_FLAGS,
+  ALL_REGISTERS,
+  FLAG_BITS,
+  gprBit,
+  RSP,
+  xmmBit,
+  type FlagSet,
+  type RegisterSet,
+} from "./registers.js";
+import type { Block, Edge, Item, Region } from "./region.js";
+import { CPU, i32, i64, v128, type Expr, type FunctionRef, type Type, type WasmBuilder } from "./wasm.js";
+
+/** Name of the function table in emitted modules. */
+export const TABLE = "t";
+
+/** How code outside the region is reached. */
+export interface Linkage {
+  /** Name of the function for `pc` if it is in the module being built. */
+  readonly localName: (pc: number) => string | null;
+  /** Table slot of the function for `pc`. */
+  readonly slot: (pc: number) => number;
+}
+
+const FLAG_OFFSET = new Map(FLAG_BITS.map(({ flag }, index) => [flag, CPU_FLAGS + 4 * index]));
+const rspBit = gprBit(RSP);
+
+/** True if lifting emits something that can trap, other than an access to the stack relative to RSP. */
+function mayFault({ insn, entry }: Item): boolean {
+  if (entry.ends === "stop") return true;
+  const name = mnemonicName(insn.mnemonic);
+  if (name === "Div" || name === "Idiv") return true;
+  return insn.operands.some((operand) => operand.kind === OP_MEM && operand.base !== RSP) && name !== "Lea";
+}
+
+export class RegionEmitter {
+  private readonly w: WasmBuilder;
+  private readonly l: Lifter;
+  private readonly source: CodeSource;
+  private readonly params: Type;
+
+  private region!: Region;
+  private flow!: Flow;
+  private liveness!: Liveness;
+  private linkage!: Linkage;
+  /** Blocks in which RSP may be ahead of the CPU block at the start. */
+  private stackLagsIn!: boolean[];
+  private pendingFlags: (ReadonlyMap<FlagSet, FlagDefinition> | null)[] = [];
+
+  constructor(w: WasmBuilder, lifter: Lifter, source: CodeSource) {
+    this.w = w;
+    this.l = lifter;
+    this.source = source;
+    this.params = w.types([i32, i64]);
+  }
+
+  /** Adds `region` to the module being built as function `name`. */
+  emit(region: Region, name: string, linkage: Linkage): FunctionRef {
+    const { w, l } = this;
+    this.region = region;
+    this.linkage = linkage;
+    this.flow = analyseFlow(region);
+    this.liveness = analyseLiveness(this.source, region, this.flow);
+    this.stackLagsIn = this.analyseStackLag();
+    this.pendingFlags = region.blocks.map(() => null);
+    l.beginFunction();
+    const body = w.block(null, [
+      ...this.loads(this.liveness.registersIn[0]! & ~rspBit, this.liveness.flagsIn[0]!),
+      ...this.tree(0),
+      w.unreachable(),
+    ]);
+    const functionRef = w.addFunction(name, this.params, i32, l.functionLocals(), body);
+    for (const { expr, pc } of l.marks) w.mark(functionRef, expr, pc - region.entry + MARK_BIAS);
+    return functionRef;
+  }
+
+  // --- structure ---
+
+  /** Block `index` and everything it dominates. Never falls through. */
+  private tree(index: number): Expr[] {
+    const merges = this.flow.children[index]!.filter((child) => this.flow.isMerge[child]);
+    const body = this.within(index, merges.reverse());
+    return this.flow.isLoop[index] ? [this.w.loop(`L${index}`, this.w.block(null, body))] : body;
+  }
+  /** Block `index`, followed by the merge points it dominates; `merges` in descending order, outermost first. */
+  private within(index: number, merges: readonly number[]): Expr[] {
+    if (merges.length === 0) return this.block(index);
+    const [outermost, ...rest] = merges as [number, ...number[]];
+    return [this.w.block(`B${outermost}`, this.within(index, rest)), ...this.tree(outermost)];
+  }
+
+  private block(index: number): Expr[] {
+    const { l, liveness } = this;
+    const block = this.region.blocks[index]!;
+    l.beginBlock(this.pendingFlags[index]!);
+    let lags = this.stackLagsIn[index]!;
+    const flagsAfter = liveness.flagsAfter[index]!;
+    const straight = ["fall", "illegal"].includes(block.end.kind) ? block.items.length : block.items.length - 1;
+    block.items.forEach((item, i) => {
+      l.insn = item.insn;
+      l.flagsLive = flagsAfter[i]!;
+      if (lags && mayFault(item)) {
+        l.emit(this.storeRsp());
+        lags = false;
+      }
+      if (item.registersWritten & rspBit) lags = true;
+      item.entry.lift(l, item.insn);
+      if (i < straight) l.endInstruction();
+    });
+    const end = this.terminator(index, block, lags);
+    l.endInstruction();
+    return end;
+  }
+
+  // --- terminators ---
+
+  private terminator(index: number, block: Block, lags: boolean): Expr[] {
+    const { w, l } = this;
+    const { end } = block;
+    const dirty = this.liveness.dirtyIn[index]! | block.items.reduce((mask, item) => mask | item.registersWritten, 0);
+    const dirtyFlags = this.liveness.dirtyFlagsIn[index]! | l.pendingFlagSet() | this.writtenFlags(block);
+    const state: ExitState = { index, dirty, dirtyFlags, lags };
+    switch (end.kind) {
+      case "fall":
+      case "jump":
+        this.handOverFlags(index, [end.to]);
+        return [...l.takeStatements(), ...this.goto(state, end.to)];
+      case "branch": {
+        const condition = l.branchCondition!;
+        this.handOverFlags(index, [end.taken, end.fall]);
+        const before = l.takeStatements();
+        return [
+          ...before,
+          w.if(condition, w.block(null, this.goto(state, end.taken)), w.block(null, this.goto(state, end.fall))),
+        ];
+      }
+      case "table":
+        return this.tableJump(state, end.index, end.targets);
+      case "indirect":
+        this.leave(state, neededAtExit(this.source, this.region, block));
+        return [...l.takeStatements(), w.return(l.get(l.target!))];
+      case "return":
+        this.leave(state, neededAtExit(this.source, this.region, block));
+        return [...l.takeStatements(), w.return(l.get(l.target!))];
+      case "call":
+        return this.call(state, block, end.target, end.next);
+      case "syscall":
+        return this.systemCall(state, lastInsn(block), end.next);
+      case "stop":
+        return l.takeStatements();
+      case "illegal": {
+        this.leave(state, { registers: ALL_REGISTERS, flags: ALL_FLAGS });
+        l.insn = { ...NO_INSN, pc: end.pc };
+        l.raise(end.what === "no instruction" ? VECTOR_UD : VECTOR_UNIMPLEMENTED);
+        return l.takeStatements();
+      }
+    }
+  }
+
+  private writtenFlags(block: Block): FlagSet {
+    return leavesAndReturns(block) ? 0 : block.items.reduce((mask, item) => mask | item.flagsWritten, 0);
+  }
+
+  /** Emits statements that bring the needed registers and flags into the CPU block. */
+  private leave(state: ExitState, needed: Needed): void {
+    const { w, l } = this;
+    if (state.lags) l.emit(this.storeRsp());
+    for (const statement of this.registerStores(state.dirty & needed.registers & ~rspBit)) l.emit(statement);
+    for (const { flag } of FLAG_BITS) {
+      if (!(state.dirtyFlags & needed.flags & flag)) continue;
+      l.emit(w.store(CPU, i32, 4, w.i32.const(0), l.flag(flag), FLAG_OFFSET.get(flag)!));
+    }
+  }
+
+  private call(state: ExitState, block: Block, target: number, next: Edge): Expr[] {
+    const { w, l } = this;
+    const returnTo = lastInsn(block).next;
+    this.leave(state, neededAtExit(this.source, this.region, block));
+    const result = l.fresh(i32);
+    const rsp = l.gpr(RSP);
+    let call: Expr;
+    if (target >= 0) {
+      const local = this.linkage.localName(target);
+      const args = [w.i32.const(target), rsp];
+      call = local
+        ? w.call(local, args, i32)
+        : w.callIndirect(TABLE, w.i32.const(this.linkage.slot(target)), args, this.params, i32);
+    } else {
+      const slot = w.call("lookup", [l.get(l.target!)], i32);
+      call = w.callIndirect(TABLE, slot, [l.get(l.target!), rsp], this.params, i32);
+    }
+    l.assign(result, call);
+    l.emit(w.if(w.i32.ne(l.get(result), w.i32.const(returnTo)), w.return(l.get(result))));
+    return this.comeBack(state, next);
+  }
+
+  private systemCall(state: ExitState, insn: Insn, next: Edge): Expr[] {
+    const { w, l } = this;
+    this.leave(state, { registers: ALL_REGISTERS, flags: ALL_FLAGS });
+    l.emit(w.store(CPU, i32, 4, w.i32.const(0), w.i32.const(insn.next), CPU_RIP));
+    const result = l.fresh(i32);
+    l.assign(result, w.call("syscall", [], i32));
+    l.emit(w.if(l.get(result), w.return(l.get(result))));
+    return this.comeBack(state, next);
+  }
+
+  /** After a callee has returned to `next`: everything is in the CPU block. */
+  private comeBack(state: ExitState, next: Edge): Expr[] {
+    const { l } = this;
+    const live = "block" in next ? this.liveness.registersIn[next.block]! : rspBit;
+    const flags = "block" in next ? this.liveness.flagsIn[next.block]! : 0;
+    const clean: ExitState = { index: state.index, dirty: 0, dirtyFlags: 0, lags: false };
+    return [...l.takeStatements(), ...this.loads(live | rspBit, flags), ...this.goto(clean, next)];
+  }
+
+  private tableJump(state: ExitState, indexRegister: number, targets: readonly Edge[]): Expr[] {
+    const { w, l } = this;
+    const distinct: Edge[] = [];
+    const labels: string[] = [];
+    const labelOf = new Map<string, string>();
+    for (const edge of targets) {
+      const key = JSON.stringify(edge);
+      if (!labelOf.has(key)) {
+        labelOf.set(key, `T${state.index}_${distinct.length}`);
+        distinct.push(edge);
+      }
+      labels.push(labelOf.get(key)!);
+    }
+    this.handOverFlags(state.index, distinct);
+    const other = `T${state.index}_`;
+    const wide = l.gpr(indexRegister);
+    const clamped = w.select(
+      w.i64.lt_u(wide, w.i64.const(targets.length)),
+      l.gpr32(indexRegister),
+      w.i32.const(targets.length),
+    );
+    // Innermost: the switch; around it one block per distinct target, then the way out for any other index.
+    let nest: Expr[] = [w.switch(labels, other, clamped)];
+    const before = l.takeStatements();
+    this.leave(state, { registers: ALL_REGISTERS, flags: ALL_FLAGS });
+    const wayOut = [...l.takeStatements(), w.return(l.get(l.target!))];
+    nest = [w.block(other, nest), ...wayOut];
+    distinct.forEach((edge, i) => {
+      nest = [w.block(`T${state.index}_${i}`, nest), ...this.goto(state, edge)];
+    });
+    return [...before, ...nest];
+  }
+
+  /**
+   * Flags that successors read: a block with this one as its only predecessor gets the pending definitions, others
+   * find the flags in their locals.
+   */
+  private handOverFlags(index: number, edges: readonly Edge[]): void {
+    const { l } = this;
+    let materialize = 0;
+    let exits = false;
+    for (const edge of edges) {
+      if (!("block" in edge)) {
+        exits = true;
+        continue;
+      }
+      const to = edge.block;
+      const only = to !== 0 && this.flow.predecessors[to]!.length === 1 && !this.flow.isLoop[to] && to > index;
+      if (only) this.pendingFlags[to] = l.pendingFlags();
+      else materialize |= this.liveness.flagsIn[to]!;
+    }
+    if (exits) materialize |= l.pendingFlagSet();
+    l.materializeFlags(materialize);
+  }
+
+  // --- edges ---
+
+  /** Statements that carry control over `edge`; the flags have been handed over. */
+  private goto(state: ExitState, edge: Edge): Expr[] {
+    const { w, l } = this;
+    if ("exit" in edge) {
+      const needed = neededOverEdge(this.source, this.region, edge);
+      const out: Expr[] = [];
+      if (state.lags) out.push(this.storeRsp());
+      out.push(...this.registerStores(state.dirty & needed.registers & ~rspBit));
+      out.push(...this.flagStores(state.dirtyFlags & needed.flags));
+      if (edge.exit <= this.region.blocks[state.index]!.pc) {
+        out.push(w.if(this.pollWord(), w.return(w.i32.const(edge.exit))));
+      }
+      const args = [w.i32.const(edge.exit), l.gpr(RSP)];
+      const local = this.linkage.localName(edge.exit);
+      out.push(
+        local
+          ? w.returnCall(local, args, i32)
+          : w.returnCallIndirect(TABLE, w.i32.const(this.linkage.slot(edge.exit)), args, this.params, i32),
+      );
+      return out;
+    }
+    const to = edge.block;
+    const out: Expr[] = [];
+    if (state.lags && !this.stackLagsIn[to]) out.push(this.storeRsp());
+    if (to <= state.index) {
+      // A safepoint: signals are taken here, with every live register in the CPU block.
+      const stores = [
+        ...(this.stackLagsIn[to] ? [this.storeRsp()] : []),
+        ...this.registerStores(state.dirty & this.liveness.registersIn[to]! & ~rspBit),
+        ...this.flagStores(state.dirtyFlags & this.liveness.flagsIn[to]!),
+      ];
+      const pc = this.region.blocks[to]!.pc;
+      out.push(w.if(this.pollWord(), w.block(null, [...stores, w.return(w.i32.const(pc))])));
+      out.push(w.br(`L${to}`));
+      return out;
+    }
+    if (this.flow.isMerge[to]) return [...out, w.br(`B${to}`)];
+    return [...out, ...this.tree(to)];
+  }
+
+  private pollWord(): Expr {
+    return this.w.load(CPU, i32, 4, this.w.i32.const(0), CPU_POLL);
+  }
+
+  // --- registers to and from the CPU block ---
+
+  private storeRsp(): Expr {
+    const { w, l } = this;
+    return w.store(CPU, i64, 8, w.i32.const(0), l.gpr(RSP), CPU_GPR + 8 * RSP);
+  }
+  private registerStores(registers: RegisterSet): Expr[] {
+    const { w, l } = this;
+    const out: Expr[] = [];
+    for (let r = 0; r < 16; r++) {
+      if (registers & gprBit(r)) out.push(w.store(CPU, i64, 8, w.i32.const(0), l.gpr(r), CPU_GPR + 8 * r));
+      if (registers & xmmBit(r)) out.push(w.store(CPU, v128, 16, w.i32.const(0), l.xmm(r), CPU_XMM + 16 * r));
+    }
+    return out;
+  }
+  private flagStores(flags: FlagSet): Expr[] {
+    const { w, l } = this;
+    const out: Expr[] = [];
+    for (const { flag } of FLAG_BITS) {
+      if (!(flags & flag)) continue;
+      out.push(w.store(CPU, i32, 4, w.i32.const(0), w.local.get(l.flagLocal(flag), i32), FLAG_OFFSET.get(flag)!));
+    }
+    return out;
+  }
+  private loads(registers: RegisterSet, flags: FlagSet): Expr[] {
+    const { w, l } = this;
+    const out: Expr[] = [];
+    for (let r = 0; r < 16; r++) {
+      if (registers & gprBit(r)) {
+        out.push(w.local.set(l.gprLocal(r), w.load(CPU, i64, 8, w.i32.const(0), CPU_GPR + 8 * r)));
+      }
+      if (registers & xmmBit(r)) {
+        out.push(w.local.set(l.xmmLocal(r), w.load(CPU, v128, 16, w.i32.const(0), CPU_XMM + 16 * r)));
+      }
+    }
+    for (const { flag } of FLAG_BITS) {
+      if (flags & flag) {
+        out.push(w.local.set(l.flagLocal(flag), w.load(CPU, i32, 4, w.i32.const(0), FLAG_OFFSET.get(flag)!)));
+      }
+    }
+    return out;
+  }
+
+  /** Where RSP may be newer than its copy in the CPU block. */
+  private analyseStackLag(): boolean[] {
+    const { blocks } = this.region;
+    const lagsIn = blocks.map(() => false);
+    const lagsOut = blocks.map(() => false);
+    for (let changed = true; changed;) {
+      changed = false;
+      blocks.forEach((block, index) => {
+        const before = this.flow.predecessors[index]!.some((from) => lagsOut[from]);
+        let lags = before;
+        for (const item of block.items) {
+          if (mayFault(item)) lags = false;
+          if (item.registersWritten & rspBit) lags = true;
+        }
+        if (leavesAndReturns(block)) lags = false;
+        if (before !== lagsIn[index] || lags !== lagsOut[index]) {
+          lagsIn[index] = before;
+          lagsOut[index] = lags;
+          changed = true;
+        }
+      });
+    }
+    return lagsIn;
+  }
+}
+
+const lastInsn = (block: Block): Insn => block.items[block.items.length - 1]!.insn;
+
+/** What a terminator knows of the registers when control leaves block `index`. */
+interface ExitState {
+  readonly index: number;
+  readonly dirty: RegisterSet;
+  readonly dirtyFlags: FlagSet;
+  /** True if RSP is newer than its copy in the CPU block. */
+  readonly lags: boolean;
+}
+
+const NO_INSN: Insn = {
+  pc: 0,
+  length: 0,
+  next: 0,
+  mnemonic: 0,
+  code: 0,
+  operands: [],
+  target: -1,
+  rep: false,
+  repne: false,
+  lock: false,
+};

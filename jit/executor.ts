@@ -1,0 +1,235 @@
+/**
+ * Runs translated code on one thread: links modules into the thread's table, keeps its lookup cache, and turns what
+ * comes out of translated code (misses, safepoints, traps) into calls of the machine.
+ */
+import { BOUNCE_SLOT, type CodeArena } from "./code-arena.js";
+import type { TranslationChannel } from "./channel.js";
+import { CPU_LOOKUP, CPU_TRAP_VECTOR, LOOKUP_ENTRIES } from "./cpu-block.js";
+import type { CpuState } from "./cpu-state.js";
+import { VECTOR_BP, VECTOR_UD, VECTOR_UNIMPLEMENTED } from "./lift/vectors.js";
+import { lookupIndex } from "./lookup.js";
+import { locateTrap } from "./trap.js";
+
+/** How the thread goes on: in line, at cpu.rip, or not at all. */
+export const CONTINUE = 0;
+export const REPLACED = 1;
+export const ENDED = 2;
+export type Continuation = typeof CONTINUE | typeof REPLACED | typeof ENDED;
+
+/** A synchronous exception of the guest; cpu.rip and RSP are exact. */
+export interface GuestFault {
+  readonly kind: "page" | "divide" | "breakpoint" | "illegal" | "protection" | "unimplemented";
+  /** Faulting data address where it is known, else the address that execution could not go on at. */
+  readonly address: number;
+}
+
+export interface ExecutionHooks {
+  /** A system call: all registers in the CPU block, cpu.rip after the instruction. */
+  syscall(): Continuation;
+  /** The poll word is set; cpu.rip is exact. Clears it. */
+  poll(): Continuation;
+  fault(fault: GuestFault): Continuation;
+  /** Time stamp counter: any monotonic count. */
+  timeStamp(): bigint;
+  /** Sees to it that a translator serves the channel. Called once per process. */
+  startTranslator(): void;
+}
+
+export interface ExecutionCounts {
+  dispatcherExits: Record<string, number>;
+  modules: number;
+  compileMs: number;
+}
+
+/** What a region returns after its thread has ended: never a mapped address. */
+const END_PC = 0xffffffff;
+
+export class Executor {
+  readonly counts: ExecutionCounts = {
+    dispatcherExits: { miss: 0, poll: 0, trap: 0, overflow: 0 },
+    modules: 0,
+    compileMs: 0,
+  };
+  private readonly table: WebAssembly.Table;
+  private readonly imports: Record<string, Record<string, unknown>>;
+  private readonly lookup: Int32Array;
+  private readonly vector: Int32Array;
+  private readonly runFrom: (pc: number) => number;
+  private readonly stub: unknown;
+  private linked = new Set<number>();
+  private epoch: number;
+  private ended = false;
+
+  private readonly cpu: CpuState;
+  private readonly arena: CodeArena;
+  private readonly channel: TranslationChannel;
+  private readonly hooks: ExecutionHooks;
+  private readonly now: () => number;
+
+  constructor(parts: {
+    guestMemory: WebAssembly.Memory;
+    cpuMemory: WebAssembly.Memory;
+    cpu: CpuState;
+    /** Bytes of the runtime module. */
+    runtime: Uint8Array;
+    arena: CodeArena;
+    channel: TranslationChannel;
+    hooks: ExecutionHooks;
+    /** Milliseconds, for counters. */
+    now: () => number;
+  }) {
+    this.cpu = parts.cpu;
+    this.arena = parts.arena;
+    this.channel = parts.channel;
+    this.hooks = parts.hooks;
+    this.now = parts.now;
+    const cpuBuffer = parts.cpuMemory.buffer;
+    this.lookup = new Int32Array(cpuBuffer, CPU_LOOKUP, LOOKUP_ENTRIES * 2);
+    this.vector = new Int32Array(cpuBuffer, CPU_TRAP_VECTOR, 1);
+    this.table = new WebAssembly.Table({ element: "anyfunc", initial: 2 });
+    this.imports = {
+      m: { g: parts.guestMemory, c: parts.cpuMemory, t: this.table },
+      f: {
+        resolve: (pc: number) => this.resolve(pc >>> 0),
+        syscall: () => this.systemCall(),
+        rdtsc: () => BigInt.asIntN(64, this.hooks.timeStamp()),
+      },
+    };
+    const runtime = new WebAssembly.Instance(new WebAssembly.Module(parts.runtime), this.imports);
+    this.runFrom = runtime.exports["run"] as (pc: number) => number;
+    this.stub = runtime.exports["stub"];
+    this.table.set(0, this.stub);
+    this.table.set(BOUNCE_SLOT, runtime.exports["bounce"]);
+    this.epoch = this.arena.epoch;
+    this.clearLookup();
+  }
+
+  /** Runs the thread from cpu.rip until it ends. */
+  run(): void {
+    let pc = this.cpu.rip;
+    while (!this.ended) {
+      try {
+        pc = this.runFrom(pc) >>> 0;
+      } catch (error) {
+        pc = this.recover(error);
+        continue;
+      }
+      if (this.ended) return;
+      if (this.epoch !== this.arena.epoch) this.forgetInvalidated();
+      if (this.cpu.pending[0] !== 0) {
+        this.counts.dispatcherExits["poll"]!++;
+        this.cpu.rip = pc;
+        pc = this.follow(this.hooks.poll(), pc);
+        continue;
+      }
+      this.counts.dispatcherExits["miss"]!++;
+      if (this.resolve(pc) === BOUNCE_SLOT) pc = this.fault(pc, { kind: "page", address: pc });
+    }
+  }
+
+  /** Where to go on after the machine has acted. */
+  private follow(continuation: Continuation, pc: number): number {
+    if (continuation === ENDED) this.ended = true;
+    return continuation === REPLACED ? this.cpu.rip : pc;
+  }
+
+  private fault(pc: number, fault: GuestFault): number {
+    this.cpu.rip = pc;
+    return this.follow(this.hooks.fault(fault), pc);
+  }
+
+  /** Called by translated code. 0: go on in line; else the address to unwind with. */
+  private systemCall(): number {
+    const continuation = this.hooks.syscall();
+    if (this.epoch !== this.arena.epoch) this.forgetInvalidated();
+    if (continuation === CONTINUE) return 0;
+    if (continuation === ENDED) {
+      this.ended = true;
+      return END_PC | 0;
+    }
+    return this.cpu.rip | 0;
+  }
+
+  /** The table slot to call for `pc`, translated and linked now if need be. */
+  private resolve(pc: number): number {
+    const { arena } = this;
+    let slot = arena.slotOf(pc);
+    if (slot === 0 || arena.moduleOf(slot) < 0) {
+      if (this.channel.claimStart()) this.hooks.startTranslator();
+      if (!this.channel.request(pc)) return BOUNCE_SLOT;
+      slot = arena.slotOf(pc);
+    }
+    const module = arena.moduleOf(slot);
+    // Invalidated by another thread just now: come again through the dispatcher.
+    if (module < 0) return BOUNCE_SLOT;
+    if (!this.linked.has(module)) this.link(module);
+    const at = lookupIndex(pc) * 2;
+    this.lookup[at] = pc;
+    this.lookup[at + 1] = slot;
+    return slot;
+  }
+
+  private link(module: number): void {
+    const started = this.now();
+    const { table, arena } = this;
+    const missing = arena.slotCount - table.length;
+    // In large steps: growing copies the table.
+    if (missing > 0) table.grow(Math.max(missing, table.length, 1024), this.stub);
+    const compiled = new WebAssembly.Module(arena.moduleBytes(module).slice());
+    new WebAssembly.Instance(compiled, this.imports);
+    this.linked.add(module);
+    this.counts.modules++;
+    this.counts.compileMs += this.now() - started;
+  }
+
+  /** Takes invalidated functions out of the table; they are found again through `stub`. */
+  private forgetInvalidated(): void {
+    const { arena, table } = this;
+    this.epoch = arena.epoch;
+    const live = new Set<number>();
+    for (let slot = BOUNCE_SLOT + 1; slot < table.length; slot++) {
+      const module = slot < arena.slotCount ? arena.moduleOf(slot) : -1;
+      if (module < 0) table.set(slot, this.stub);
+      else live.add(module);
+    }
+    this.linked = new Set([...this.linked].filter((module) => live.has(module)));
+    this.clearLookup();
+  }
+
+  private clearLookup(): void {
+    this.lookup.fill(0);
+    // Address 0 belongs to entry 0; a key that does not belong there keeps it from matching.
+    this.lookup[0] = 1;
+  }
+
+  /** Turns what was thrown out of translated code into a guest fault, or throws it again. */
+  private recover(error: unknown): number {
+    const site = locateTrap(error, this.arena);
+    if (!site) throw error;
+    if (site.kind === "stack") {
+      this.counts.dispatcherExits["overflow"]!++;
+      // In a region: at its first instruction. In the runtime's functions: on the way to the address in RIP.
+      return site.pc >= 0 ? site.pc : this.cpu.rip;
+    }
+    this.counts.dispatcherExits["trap"]!++;
+    if (site.pc < 0) throw error;
+    const { pc } = site;
+    switch (site.kind) {
+      case "memory":
+        return this.fault(pc, { kind: "page", address: 0 });
+      case "division":
+        return this.fault(pc, { kind: "divide", address: pc });
+      case "unreachable": {
+        const vector = this.vector[0]! - 1;
+        this.vector[0] = 0;
+        if (vector === VECTOR_BP) return this.fault(pc + 1, { kind: "breakpoint", address: pc });
+        if (vector === VECTOR_UD) return this.fault(pc, { kind: "illegal", address: pc });
+        if (vector === VECTOR_UNIMPLEMENTED) return this.fault(pc, { kind: "unimplemented", address: pc });
+        if (vector === 0) return this.fault(pc, { kind: "divide", address: pc });
+        return this.fault(pc, { kind: "protection", address: 0 });
+      }
+      default:
+        throw error;
+    }
+  }
+}

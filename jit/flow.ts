@@ -1,0 +1,83 @@
+/**
+ * Shape of a region's control flow: dominators, loops and merge points, as structured emission needs them.
+ * Blocks are in reverse postorder, so an edge to a block that is not later is a back-edge.
+ */
+import { mapEdges, successors, type Region } from "./region.js";
+
+export interface Flow {
+  /** Immediate dominator of each block; -1 for the entry. */
+  readonly idom: Int32Array;
+  /** Children in the dominator tree, ascending. */
+  readonly children: readonly (readonly number[])[];
+  /** Blocks that are the target of a back-edge. */
+  readonly isLoop: readonly boolean[];
+  /** Blocks with two or more forward edges into them. */
+  readonly isMerge: readonly boolean[];
+  readonly predecessors: readonly (readonly number[])[];
+}
+
+/**
+ * Analyses `region`. Back-edges whose target does not dominate their source (irreducible loops: rare, hand-written
+ * code) are turned into exits first, so that the dispatcher carries them.
+ */
+export function analyseFlow(region: Region): Flow {
+  let flow = dominators(region);
+  let changed = false;
+  region.blocks.forEach((block, index) => {
+    block.end = mapEdges(block.end, (edge) => {
+      if (!("block" in edge) || edge.block > index || dominates(flow.idom, edge.block, index)) return edge;
+      changed = true;
+      return { exit: region.blocks[edge.block]!.pc };
+    });
+  });
+  if (changed) flow = dominators(region);
+  return flow;
+}
+
+function dominates(idom: Int32Array, ancestor: number, block: number): boolean {
+  while (block > ancestor) block = idom[block]!;
+  return block === ancestor;
+}
+
+/** Cooper, Harvey and Kennedy, "A Simple, Fast Dominance Algorithm". */
+function dominators(region: Region): Flow {
+  const count = region.blocks.length;
+  const predecessors: number[][] = region.blocks.map(() => []);
+  region.blocks.forEach((block, index) => {
+    for (const to of new Set(successors(block.end))) predecessors[to]!.push(index);
+  });
+  const idom = new Int32Array(count).fill(-1);
+  idom[0] = 0;
+  const intersect = (a: number, b: number): number => {
+    while (a !== b) {
+      while (a > b) a = idom[a]!;
+      while (b > a) b = idom[b]!;
+    }
+    return a;
+  };
+  for (let changed = true; changed;) {
+    changed = false;
+    for (let block = 1; block < count; block++) {
+      let dominator = -1;
+      for (const from of predecessors[block]!) {
+        if (idom[from]! < 0) continue;
+        dominator = dominator < 0 ? from : intersect(from, dominator);
+      }
+      if (dominator !== idom[block]) {
+        idom[block] = dominator;
+        changed = true;
+      }
+    }
+  }
+  idom[0] = -1;
+  const children: number[][] = region.blocks.map(() => []);
+  for (let block = 1; block < count; block++) if (idom[block]! >= 0) children[idom[block]!]!.push(block);
+  const isLoop = predecessors.map((list, block) => list.some((from) => from >= block));
+  // Two edges from one block (both arms of a branch) make a merge as well: count edges, not blocks.
+  const forward = new Int32Array(count);
+  region.blocks.forEach((block, index) => {
+    for (const to of successors(block.end)) if (to > index) forward[to]!++;
+  });
+  const isMerge = Array.from(forward, (edges) => edges > 1);
+  return { idom, children, isLoop, isMerge, predecessors };
+}

@@ -1,0 +1,170 @@
+/** Single bits: BT, BTS, BTR, BTC and the scans BSF, BSR. */
+import { OP_IMM, OP_MEM, type Insn } from "../decode.js";
+import { CF, ZF } from "../registers.js";
+import { i32, type AtomicRmw, type Expr } from "../wasm.js";
+import type { InstructionEntry } from "./entry.js";
+import { givenFlags } from "./flag-definitions.js";
+import type { Lifter, Place } from "./lifter.js";
+import { atomicUpdate, isLocked } from "./locked.js";
+import { Width, type Source } from "./width.js";
+
+/** AND, OR or XOR of a mask that is made from the bit. */
+const CHANGES = {
+  Bts: { op: "or", inverted: false },
+  Btr: { op: "and", inverted: true },
+  Btc: { op: "xor", inverted: false },
+} as const satisfies Record<string, { op: AtomicRmw; inverted: boolean }>;
+
+/** CF is the bit; the others (undefined but ZF, which stays) keep their values, as on the processor. */
+function defineBit(lifter: Lifter, width: Width, operand: Source, bit: Source): void {
+  const { ops } = width;
+  lifter.define(
+    givenFlags(CF, [...operand.values, ...bit.values], () => width.bit(ops.shr_u(operand.get(), bit.get()), 0)),
+  );
+}
+
+/** The memory operand that holds the bit: a register's bit number reaches beyond the operand, in either direction. */
+function bitPlace(lifter: Lifter, insn: Insn, width: Width): Place {
+  const { w } = lifter;
+  const [memory, position] = insn.operands;
+  const place = lifter.place(memory!);
+  if (position!.kind === OP_IMM) return place;
+  const { size } = width;
+  const number = lifter.readSigned(position!);
+  const log2Bits = Math.log2(width.bits);
+  const step = width.low(width.ops.shr_s(number, width.const(log2Bits)));
+  const bytes = w.i32.shl(step, w.i32.const(Math.log2(size)));
+  return { base: lifter.value(i32, w.i32.add(lifter.get(place.base), bytes)), offset: place.offset };
+}
+
+function bitOperation(change?: {
+  readonly op: "and" | "or" | "xor";
+  readonly inverted: boolean;
+}): InstructionEntry["lift"] {
+  return (lifter, insn) => {
+    const [target, position] = insn.operands;
+    const width = new Width(lifter, target!.size);
+    const { ops } = width;
+    const bit =
+      position!.kind === OP_IMM
+        ? width.constant(position!.immLo & (width.bits - 1))
+        : width.keep(ops.and(lifter.read(position!), width.const(width.bits - 1)));
+    const mask = (): Expr => {
+      const one = ops.shl(width.const(1), bit.get());
+      return change?.inverted ? width.not(one) : one;
+    };
+    if (target!.kind !== OP_MEM) {
+      const old = width.keep(lifter.read(target!));
+      if (change) lifter.write(target!, ops[change.op](old.get(), mask()));
+      defineBit(lifter, width, old, bit);
+      return;
+    }
+    const place = bitPlace(lifter, insn, width);
+    let old: Source;
+    if (change && isLocked(insn)) old = atomicUpdate(lifter, width, place, change.op, mask());
+    else {
+      old = width.keep(lifter.loadAt(lifter.placeAddress(place), width.size, false));
+      if (change) {
+        const changed = ops[change.op](old.get(), mask());
+        lifter.storeAt(lifter.placeAddress(place), width.size, changed);
+      }
+    }
+    defineBit(lifter, width, old, bit);
+  };
+}
+
+/** A source of zero leaves the target unchanged (as every processor does, though Intel's manual says undefined). */
+function scan(forward: boolean): InstructionEntry["lift"] {
+  return (lifter, insn) => {
+    const { w } = lifter;
+    const [target, source] = insn.operands;
+    const width = new Width(lifter, target!.size);
+    const { ops } = width;
+    const operand = width.keep(lifter.read(source!));
+    const typeBits = width.size === 8 ? 63 : 31;
+    const found = forward ? ops.ctz(operand.get()) : ops.sub(width.const(typeBits), ops.clz(operand.get()));
+    const some = lifter.nested(() => lifter.write(target!, found));
+    lifter.emit(w.if(ops.ne(operand.get(), width.const(0)), some));
+    lifter.define(givenFlags(ZF, operand.values, () => width.zero(operand.get())));
+  };
+}
+
+const bitSamples = (opcode: number, extension: number, lockable: boolean): readonly string[] => {
+  const hex = opcode.toString(16);
+  const register = ((3 << 6) | (extension << 3) | 3).toString(16);
+  const memory = ((1 << 6) | (extension << 3) | 3).toString(16);
+  const samples = [
+    `480f${hex}cb`,
+    `0f${hex}cb`,
+    `660f${hex}cb`,
+    `480f${hex}4b10`,
+    `0f${hex}4b10`,
+    `660f${hex}4b10`,
+    `480fba${register}a5`,
+    `0fba${register}05`,
+    `660fba${register}35`,
+    `480fba${memory}10a5`,
+    `0fba${memory}1005`,
+    `660fba${memory}1035`,
+  ];
+  if (lockable)
+    samples.push(
+      `f0480f${hex}4b10`,
+      `f00f${hex}4b10`,
+      `f0660f${hex}4b10`,
+      `f0480fba${memory}1023`,
+      `f00fba${memory}1003`,
+    );
+  return samples;
+};
+
+export const BITS: readonly InstructionEntry[] = [
+  {
+    mnemonic: "Bt",
+    operands: ["r", "r"],
+    flagsWritten: CF,
+    cpuid: "base",
+    lift: bitOperation(),
+    samples: bitSamples(0xa3, 4, false),
+  },
+  {
+    mnemonic: "Bts",
+    operands: ["rw", "r"],
+    flagsWritten: CF,
+    cpuid: "base",
+    lift: bitOperation(CHANGES.Bts),
+    samples: bitSamples(0xab, 5, true),
+  },
+  {
+    mnemonic: "Btr",
+    operands: ["rw", "r"],
+    flagsWritten: CF,
+    cpuid: "base",
+    lift: bitOperation(CHANGES.Btr),
+    samples: bitSamples(0xb3, 6, true),
+  },
+  {
+    mnemonic: "Btc",
+    operands: ["rw", "r"],
+    flagsWritten: CF,
+    cpuid: "base",
+    lift: bitOperation(CHANGES.Btc),
+    samples: bitSamples(0xbb, 7, true),
+  },
+  {
+    mnemonic: "Bsf",
+    operands: ["rw", "r"],
+    flagsWritten: ZF,
+    cpuid: "base",
+    lift: scan(true),
+    samples: ["480fbccb", "0fbccb", "660fbccb", "480fbc4b10", "0fbc4b10", "660fbc4b10"],
+  },
+  {
+    mnemonic: "Bsr",
+    operands: ["rw", "r"],
+    flagsWritten: ZF,
+    cpuid: "base",
+    lift: scan(false),
+    samples: ["480fbdcb", "0fbdcb", "660fbdcb", "480fbd4b10", "0fbd4b10", "660fbd4b10"],
+  },
+];

@@ -1,0 +1,230 @@
+/**
+ * String instructions: STOS, MOVS, LODS, SCAS, CMPS, single and repeated.
+ *
+ * A repeated STOS or MOVS that goes upwards is one `memory.fill` or `memory.copy` where that is the same. Those check
+ * their bounds before they write anything, so a fault finds the registers as before the instruction; a loop that
+ * faults midway does as well, having done part of the work. Restarting is right in both cases.
+ */
+import { OP_MEM, type Insn, type Operand } from "../decode.js";
+import { DF, gprBit, RAX, RCX, RDI, RSI, STATUS_FLAGS, type FlagSet, type RegisterSet } from "../registers.js";
+import { i32, i64, type Expr } from "../wasm.js";
+import type { InstructionEntry } from "./entry.js";
+import { flagsWhen, subFlags } from "./flag-definitions.js";
+import type { Lifter, Value } from "./lifter.js";
+import { gprOperand } from "./operands.js";
+import { sourceOf, Width, type Source } from "./width.js";
+
+const repeated = (insn: Insn): boolean => insn.rep || insn.repne;
+
+/** What is added to a pointer for each element: the size, negative if DF is set. */
+function stepOf(lifter: Lifter, size: number): Value {
+  const { w } = lifter;
+  return lifter.value(i64, w.select(lifter.flag(DF), w.i64.const(-size), w.i64.const(size)));
+}
+const advance = (lifter: Lifter, register: number, step: Value): void =>
+  lifter.setGpr(register, lifter.w.i64.add(lifter.gpr(register), lifter.get(step)));
+const load = (lifter: Lifter, operand: Operand): Expr => lifter.loadAt(lifter.address(operand), operand.size, false);
+
+/** `body` once for each of RCX elements, counting RCX down; `goOn` is a further condition for the next round. */
+function loop(lifter: Lifter, body: () => void, goOn?: () => Expr): void {
+  const { w } = lifter;
+  const label = lifter.label();
+  const round = lifter.nested(() => {
+    body();
+    lifter.setGpr(RCX, w.i64.sub(lifter.gpr(RCX), w.i64.const(1)));
+    const more = w.i64.ne(lifter.gpr(RCX), w.i64.const(0));
+    lifter.emit(w.br(label, goOn ? w.i32.and(more, goOn()) : more));
+  });
+  lifter.emit(w.loop(label, round));
+}
+const ifAny = (lifter: Lifter, build: () => void): void =>
+  lifter.emit(lifter.w.if(lifter.w.i64.ne(lifter.gpr(RCX), lifter.w.i64.const(0)), lifter.nested(build)));
+
+/** RCX elements in bytes; what is more than 4 GiB cannot be mapped and becomes a size that traps. */
+function bulkBytes(lifter: Lifter, size: number): Value {
+  const { w } = lifter;
+  const tooMany = w.i64.gt_u(lifter.gpr(RCX), w.i64.const(Math.floor(0xffffffff / size)));
+  const bytes = w.i32.mul(lifter.gpr32(RCX), w.i32.const(size));
+  return lifter.value(i32, w.select(tooMany, w.i32.const(-1), bytes));
+}
+/** After a bulk operation: the pointers moved up, RCX 0. */
+function finishBulk(lifter: Lifter, size: number, ...pointers: readonly number[]): void {
+  const { w } = lifter;
+  for (const register of pointers) {
+    const bytes = w.i64.mul(lifter.gpr(RCX), w.i64.const(size));
+    lifter.setGpr(register, w.i64.add(lifter.gpr(register), bytes));
+  }
+  lifter.setGpr(RCX, w.i64.const(0));
+}
+/** Wasm address of [register]. */
+const bulkAddress = (lifter: Lifter, operand: Operand): Value => lifter.place({ ...operand, disp: 0 }).base;
+
+function stos(lifter: Lifter, insn: Insn): void {
+  const { w } = lifter;
+  const [target, accumulator] = insn.operands;
+  const { size } = target!;
+  const store = () => lifter.storeAt(lifter.address(target!), size, lifter.read(accumulator!));
+  if (!repeated(insn)) {
+    const step = stepOf(lifter, size);
+    store();
+    advance(lifter, RDI, step);
+    return;
+  }
+  ifAny(lifter, () => {
+    const byte = () => w.i32.and(lifter.gpr32(RAX), w.i32.const(0xff));
+    const fill = lifter.nested(() => {
+      const bytes = bulkBytes(lifter, size);
+      const address = bulkAddress(lifter, target!);
+      lifter.emit(lifter.mark(w.memoryFill(lifter.get(address), byte(), lifter.get(bytes))));
+      finishBulk(lifter, size, RDI);
+    });
+    const slow = lifter.nested(() => {
+      const step = stepOf(lifter, size);
+      loop(lifter, () => {
+        store();
+        advance(lifter, RDI, step);
+      });
+    });
+    const upwards = w.i32.eqz(lifter.flag(DF));
+    const width = new Width(lifter, size);
+    // All bytes of the element are the same.
+    const pattern = size === 8 ? w.i64.const(0x0101010101010101n) : w.i32.const(size === 4 ? 0x01010101 : 0x0101);
+    const uniform = () => width.ops.eq(lifter.read(accumulator!), width.ops.mul(width.fromI32(byte()), pattern));
+    lifter.emit(w.if(size === 1 ? upwards : w.i32.and(upwards, uniform()), fill, slow));
+  });
+}
+
+function movs(lifter: Lifter, insn: Insn): void {
+  const { w } = lifter;
+  const [target, source] = insn.operands;
+  const { size } = target!;
+  const moveOne = (step: Value) => {
+    lifter.storeAt(lifter.address(target!), size, load(lifter, source!));
+    advance(lifter, RSI, step);
+    advance(lifter, RDI, step);
+  };
+  if (!repeated(insn)) {
+    moveOne(stepOf(lifter, size));
+    return;
+  }
+  ifAny(lifter, () => {
+    const bytes = bulkBytes(lifter, size);
+    const from = bulkAddress(lifter, source!);
+    const to = bulkAddress(lifter, target!);
+    const copy = lifter.nested(() => {
+      lifter.emit(lifter.mark(w.memoryCopy(lifter.get(to), lifter.get(from), lifter.get(bytes))));
+      finishBulk(lifter, size, RSI, RDI);
+    });
+    const slow = lifter.nested(() => {
+      const step = stepOf(lifter, size);
+      loop(lifter, () => moveOne(step));
+    });
+    // A target inside the source is filled with repetitions, which memory.copy does not do.
+    const apart = w.i32.ge_u(w.i32.sub(lifter.get(to), lifter.get(from)), lifter.get(bytes));
+    lifter.emit(w.if(w.i32.and(w.i32.eqz(lifter.flag(DF)), apart), copy, slow));
+  });
+}
+
+function lods(lifter: Lifter, insn: Insn): void {
+  const [accumulator, source] = insn.operands;
+  const width = new Width(lifter, source!.size);
+  const step = stepOf(lifter, source!.size);
+  const one = () => {
+    const value = width.keep(load(lifter, source!));
+    advance(lifter, RSI, step);
+    lifter.write(accumulator!, value.get());
+  };
+  if (repeated(insn)) ifAny(lifter, () => loop(lifter, one));
+  else one();
+}
+
+/** SCAS compares the accumulator with [RDI], CMPS [RSI] with [RDI]. */
+function compare(isScan: boolean): InstructionEntry["lift"] {
+  return (lifter, insn) => {
+    const { w } = lifter;
+    const [first, second] = insn.operands;
+    const { size } = second!;
+    const width = new Width(lifter, size);
+    const step = stepOf(lifter, size);
+    const a = lifter.fresh(width.type);
+    const b = lifter.fresh(width.type);
+    const one = () => {
+      lifter.assign(a, isScan ? lifter.read(gprOperand(RAX, size)) : load(lifter, first!));
+      lifter.assign(b, load(lifter, second!));
+      if (!isScan) advance(lifter, RSI, step);
+      advance(lifter, RDI, step);
+    };
+    const sources: [Source, Source] = [sourceOf(lifter, a), sourceOf(lifter, b)];
+    if (!repeated(insn)) {
+      one();
+      lifter.define(subFlags(width, ...sources));
+      return;
+    }
+    const happened = sourceOf(lifter, lifter.value(i32, w.i64.ne(lifter.gpr(RCX), w.i64.const(0))));
+    const goOn = () => (insn.repne ? width.ops.ne : width.ops.eq)(lifter.get(a), lifter.get(b));
+    ifAny(lifter, () => loop(lifter, one, goOn));
+    lifter.define(flagsWhen(lifter, happened, subFlags(width, ...sources)));
+  };
+}
+
+const writesPointers =
+  (...pointers: readonly number[]) =>
+  (insn: Insn): RegisterSet =>
+    pointers.reduce((set, register) => set | gprBit(register), repeated(insn) ? gprBit(RCX) : 0);
+const readsCount = (insn: Insn): RegisterSet => (repeated(insn) ? gprBit(RCX) : 0);
+const compareFlagsRead = (insn: Insn): FlagSet => (repeated(insn) ? DF | STATUS_FLAGS : DF);
+/** Not the SSE instructions of the same name (MOVSD, CMPSD), and only 64-bit addresses. */
+const stringForm = ({ operands }: Insn): boolean =>
+  operands.length === 2 && operands.every(({ kind, addr32 }) => kind === OP_MEM && !addr32);
+const accumulatorForm = ({ operands }: Insn): boolean => operands.every(({ addr32 }) => !addr32);
+
+const SUFFIXES = [
+  ["b", 1],
+  ["w", 2],
+  ["d", 4],
+  ["q", 8],
+] as const;
+/** The four sizes of one operation; `opcode` is the one of the byte form. */
+function family(
+  name: string,
+  opcode: number,
+  operands: InstructionEntry["operands"],
+  repPrefixes: readonly string[],
+  rest: Pick<InstructionEntry, "lift" | "writes" | "flagsRead" | "flagsWritten">,
+): readonly InstructionEntry[] {
+  return SUFFIXES.map(([suffix, size]): InstructionEntry => {
+    const bytes =
+      (size === 2 ? "66" : "") + "%" + (size === 8 ? "48" : "") + (size === 1 ? opcode : opcode + 1).toString(16);
+    return {
+      mnemonic: name + suffix,
+      form: name === "Movs" || name === "Cmps" ? stringForm : accumulatorForm,
+      operands,
+      reads: readsCount,
+      cpuid: "base",
+      samples: ["", ...repPrefixes].map((prefix) => bytes.replace("%", prefix)),
+      ...rest,
+    };
+  });
+}
+
+export const STRING: readonly InstructionEntry[] = [
+  ...family("Stos", 0xaa, ["w", "r"], ["f3"], { lift: stos, writes: writesPointers(RDI), flagsRead: DF }),
+  ...family("Movs", 0xa4, ["w", "r"], ["f3"], { lift: movs, writes: writesPointers(RSI, RDI), flagsRead: DF }),
+  ...family("Lods", 0xac, (insn) => [repeated(insn) ? "rw" : "w", "r"], ["f3"], {
+    lift: lods,
+    writes: writesPointers(RSI),
+    flagsRead: DF,
+  }),
+  ...family("Scas", 0xae, ["r", "r"], ["f3", "f2"], {
+    lift: compare(true),
+    writes: writesPointers(RDI),
+    flagsRead: compareFlagsRead,
+    flagsWritten: STATUS_FLAGS,
+  }),
+  ...family("Cmps", 0xa6, ["r", "r"], ["f3", "f2"], {
+    lift: compare(false),
+    writes: writesPointers(RSI, RDI),
+    flagsRead: compareFlagsRead,
+    flagsWritten: STATUS_FLAGS,
+  }),
+];

@@ -1,0 +1,192 @@
+/**
+ * Which registers and flags a region must load, keep and store.
+ *
+ * Registers are in Wasm locals inside the region and in the CPU block outside. Before control leaves (an exit, a call,
+ * a system call) the *dirty* ones that somebody may need are stored; where control comes in (the entry, a return)
+ * the *live* ones are loaded.
+ */
+import type { CallingConvention, CodeSource } from "./code-source.js";
+import type { Flow } from "./flow.js";
+import { ALL_FLAGS, ALL_REGISTERS, DF, gprBit, RSP, xmmBit, type FlagSet, type RegisterSet } from "./registers.js";
+import { successors, type Block, type Edge, type Region } from "./region.js";
+
+export interface Liveness {
+  /** Live at the start of each block. */
+  readonly registersIn: Int32Array;
+  readonly flagsIn: Uint8Array;
+  /** Flags live after each instruction of a block. */
+  readonly flagsAfter: readonly Uint8Array[];
+  /** Registers and flags that may differ from the CPU block at the start of each block. */
+  readonly dirtyIn: Int32Array;
+  readonly dirtyFlagsIn: Uint8Array;
+}
+
+/** What code outside the region may read after an exit. */
+export interface Needed {
+  readonly registers: RegisterSet;
+  readonly flags: FlagSet;
+}
+
+const EVERYTHING: Needed = { registers: ALL_REGISTERS, flags: ALL_FLAGS };
+const rsp = gprBit(RSP);
+
+const set = (...registers: number[]): RegisterSet => registers.reduce((mask, register) => mask | gprBit(register), 0);
+const xmmBelow = (count: number): RegisterSet => {
+  let mask = 0;
+  for (let i = 0; i < count; i++) mask |= xmmBit(i);
+  return mask;
+};
+// Go's ABIInternal (cmd/compile ABI document): results and arguments in RAX RBX RCX RDI RSI R8-R11 and X0-X14;
+// RDX is the closure context on entry; RSP, RBP, R14 (g) and X15 (zero) are kept.
+const INTERNAL_RESULTS = set(0, 3, 1, 7, 6, 8, 9, 10, 11, RSP, 5, 14) | xmmBelow(16);
+const INTERNAL_ARGUMENTS = INTERNAL_RESULTS | set(2);
+// ABI0: everything on the stack; RDX is the closure context; deferproc's caller tests RAX.
+const STACK_RESULTS = set(RSP, 5, 0);
+const STACK_ARGUMENTS = set(RSP, 5, 2);
+
+function compilerNeeded(convention: CallingConvention, call: boolean): Needed {
+  switch (convention) {
+    case "internal":
+      return { registers: call ? INTERNAL_ARGUMENTS : INTERNAL_RESULTS, flags: DF };
+    case "abi0":
+      return { registers: call ? STACK_ARGUMENTS : STACK_RESULTS, flags: DF };
+    case "none":
+      return EVERYTHING;
+  }
+}
+
+/** What may be read after leaving `block` of `region` by its terminator (for calls: by the callee). */
+export function neededAtExit(source: CodeSource, region: Region, block: Block): Needed {
+  if (region.function?.origin !== "compiler") return EVERYTHING;
+  switch (block.end.kind) {
+    case "return":
+      return compilerNeeded(source.convention, false);
+    case "call": {
+      const { target } = block.end;
+      if (target >= 0 && source.functionAt(target)?.origin !== "compiler") return EVERYTHING;
+      // A computed call's target may be hand-written, but is called by the convention.
+      return compilerNeeded(source.convention, true);
+    }
+    default:
+      return EVERYTHING;
+  }
+}
+
+/** What may be read after leaving over `edge` to another place of the program. */
+export function neededOverEdge(source: CodeSource, region: Region, edge: { readonly exit: number }): Needed {
+  const target = source.functionAt(edge.exit);
+  const leavesByTailCall =
+    region.function?.origin === "compiler" && target?.origin === "compiler" && target.start === edge.exit;
+  return leavesByTailCall && edge.exit !== region.function!.start
+    ? compilerNeeded(source.convention, true)
+    : EVERYTHING;
+}
+
+const isExit = (edge: Edge): edge is { readonly exit: number } => "exit" in edge;
+
+/** True if all registers are stored before `block`'s terminator and loaded again after it. */
+export const leavesAndReturns = (block: Block): boolean => block.end.kind === "call" || block.end.kind === "syscall";
+
+function exitEdges(block: Block): { readonly exit: number }[] {
+  const { end } = block;
+  switch (end.kind) {
+    case "fall":
+    case "jump":
+      return isExit(end.to) ? [end.to] : [];
+    case "branch":
+      return [end.taken, end.fall].filter(isExit);
+    case "table":
+      return end.targets.filter(isExit);
+    default:
+      return [];
+  }
+}
+
+/** Solves liveness and dirtiness by iteration to a fixed point. */
+export function analyseLiveness(source: CodeSource, region: Region, flow: Flow): Liveness {
+  const { blocks } = region;
+  const count = blocks.length;
+
+  // Forward: what is dirty where. A block that leaves and returns comes back clean.
+  const dirtyIn = new Int32Array(count);
+  const dirtyFlagsIn = new Uint8Array(count);
+  const writes = blocks.map((block) => block.items.reduce((mask, item) => mask | item.registersWritten, 0));
+  const flagWrites = blocks.map((block) => block.items.reduce((mask, item) => mask | item.flagsWritten, 0));
+  const dirtyOut = (b: number): RegisterSet => (leavesAndReturns(blocks[b]!) ? 0 : dirtyIn[b]! | writes[b]!);
+  const dirtyFlagsOut = (b: number): FlagSet => (leavesAndReturns(blocks[b]!) ? 0 : dirtyFlagsIn[b]! | flagWrites[b]!);
+  for (let changed = true; changed;) {
+    changed = false;
+    for (let b = 0; b < count; b++) {
+      let registers = 0;
+      let flags = 0;
+      for (const from of flow.predecessors[b]!) {
+        registers |= dirtyOut(from);
+        flags |= dirtyFlagsOut(from);
+      }
+      if (registers !== dirtyIn[b] || flags !== dirtyFlagsIn[b]) {
+        dirtyIn[b] = registers;
+        dirtyFlagsIn[b] = flags;
+        changed = true;
+      }
+    }
+  }
+
+  // Backward: what is live. Storing a dirty register at an exit is a use of its local.
+  const registersIn = new Int32Array(count);
+  const flagsIn = new Uint8Array(count);
+  const flagsAfter = blocks.map((block) => new Uint8Array(block.items.length));
+  const usedAtEnd = (b: number): Needed => {
+    const block = blocks[b]!;
+    const dirty = dirtyIn[b]! | writes[b]!;
+    const dirtyFlags = dirtyFlagsIn[b]! | flagWrites[b]!;
+    let registers = rsp;
+    let flags = 0;
+    const use = (needed: Needed) => {
+      registers |= needed.registers & dirty;
+      flags |= needed.flags & dirtyFlags;
+    };
+    switch (block.end.kind) {
+      case "call":
+      case "syscall":
+      case "return":
+      case "indirect":
+      case "stop":
+      case "illegal":
+        use(neededAtExit(source, region, block));
+        break;
+      case "table":
+        use(EVERYTHING);
+        break;
+      default:
+    }
+    for (const edge of exitEdges(block)) use(neededOverEdge(source, region, edge));
+    return { registers, flags };
+  };
+  for (let changed = true; changed;) {
+    changed = false;
+    for (let b = count - 1; b >= 0; b--) {
+      const block = blocks[b]!;
+      let { registers, flags } = usedAtEnd(b);
+      if (!leavesAndReturns(block)) {
+        for (const to of successors(block.end)) {
+          registers |= registersIn[to]!;
+          flags |= flagsIn[to]!;
+        }
+      }
+      const { items } = block;
+      const after = flagsAfter[b]!;
+      for (let i = items.length - 1; i >= 0; i--) {
+        after[i] = flags;
+        const item = items[i]!;
+        registers = (registers & ~item.registersWritten) | item.registersRead;
+        flags = (flags & ~item.flagsWritten) | item.flagsRead;
+      }
+      if (registers !== registersIn[b] || flags !== flagsIn[b]) {
+        registersIn[b] = registers;
+        flagsIn[b] = flags;
+        changed = true;
+      }
+    }
+  }
+  return { registersIn, flagsIn, flagsAfter, dirtyIn, dirtyFlagsIn };
+}

@@ -1,0 +1,334 @@
+/**
+ * Region discovery: the control-flow graph of what is reached from an entry without leaving its function,
+ * limited in size. Edges that leave are exits.
+ */
+import type { CodeSource, FunctionInfo } from "./code-source.js";
+import { InstructionDecoder, mnemonicName, OP_GPR, OP_MEM, type Insn } from "./decode.js";
+import { entryFor, flagsRead, flagsWritten, registersRead, registersWritten } from "./lift/index.js";
+import type { BlockEnd, InstructionEntry } from "./lift/entry.js";
+import type { FlagSet, RegisterSet } from "./registers.js";
+
+/** Where control goes: to a block of the region (by index), or out of it to a guest address. */
+export type Edge = { readonly block: number } | { readonly exit: number };
+
+/** How a block ends. Each case says where control goes next. */
+export type Terminator =
+  /** Runs into the next block. */
+  | { readonly kind: "fall"; readonly to: Edge }
+  /** Direct jump. */
+  | { readonly kind: "jump"; readonly to: Edge }
+  /** Conditional branch. */
+  | { readonly kind: "branch"; readonly taken: Edge; readonly fall: Edge }
+  /** Jump through a table of constant targets, indexed by a register; other indices are left to the dispatcher. */
+  | { readonly kind: "table"; readonly index: number; readonly targets: readonly Edge[] }
+  /** Jump to a computed address: leaves the region. */
+  | { readonly kind: "indirect" }
+  /** Call; `target` -1 if computed. Goes on at `next` if that is where the callee returns to. */
+  | { readonly kind: "call"; readonly target: number; readonly next: Edge }
+  | { readonly kind: "return" }
+  | { readonly kind: "syscall"; readonly next: Edge }
+  /** Never continues: an exception has been raised. */
+  | { readonly kind: "stop" }
+  /** The bytes at `pc` are no instruction that has an entry. */
+  | { readonly kind: "illegal"; readonly pc: number; readonly what: string };
+
+/** An instruction with its entry and what it reads and writes. */
+export interface Item {
+  readonly insn: Insn;
+  readonly entry: InstructionEntry;
+  readonly registersRead: RegisterSet;
+  readonly registersWritten: RegisterSet;
+  readonly flagsRead: FlagSet;
+  readonly flagsWritten: FlagSet;
+}
+
+export interface Block {
+  readonly pc: number;
+  readonly items: readonly Item[];
+  /** The last of `items` belongs to the terminator, except for `fall` and `illegal`. */
+  end: Terminator;
+}
+
+export interface Region {
+  readonly entry: number;
+  readonly function: FunctionInfo | null;
+  /** In reverse postorder; block 0 is the entry. */
+  readonly blocks: Block[];
+  readonly instructionCount: number;
+}
+
+export interface RegionLimits {
+  /** Instructions in one region. */
+  readonly instructions: number;
+}
+
+/** Longest window of code that one region may come from. */
+const WINDOW_BYTES = 1 << 16;
+const MAX_TABLE = 512;
+
+/** The successors inside the region. */
+export function successors(end: Terminator): number[] {
+  const list: number[] = [];
+  const add = (edge: Edge) => {
+    if ("block" in edge) list.push(edge.block);
+  };
+  switch (end.kind) {
+    case "fall":
+    case "jump":
+      add(end.to);
+      break;
+    case "branch":
+      add(end.taken);
+      add(end.fall);
+      break;
+    case "table":
+      end.targets.forEach(add);
+      break;
+    case "call":
+    case "syscall":
+      add(end.next);
+      break;
+    default:
+  }
+  return list;
+}
+
+/** The same terminator with every edge passed through `map`. */
+export function mapEdges(end: Terminator, map: (edge: Edge) => Edge): Terminator {
+  switch (end.kind) {
+    case "fall":
+    case "jump":
+      return { ...end, to: map(end.to) };
+    case "branch":
+      return { ...end, taken: map(end.taken), fall: map(end.fall) };
+    case "table":
+      return { ...end, targets: end.targets.map(map) };
+    case "call":
+    case "syscall":
+      return { ...end, next: map(end.next) };
+    default:
+      return end;
+  }
+}
+
+/** Finds regions; one instance can be used for any number of them. */
+export class RegionFinder {
+  private readonly decoder = new InstructionDecoder();
+  private readonly source: CodeSource;
+  private readonly limits: RegionLimits;
+
+  constructor(source: CodeSource, limits: RegionLimits) {
+    this.source = source;
+    this.limits = limits;
+  }
+
+  /** The region of `entry`, or null if nothing executable is there. */
+  find(entry: number): Region | null {
+    const info = this.source.functionAt(entry);
+    const window = this.source.read(entry, 1).length ? this.window(entry, info) : null;
+    if (!window) return null;
+    this.decoder.open(window.bytes, window.start);
+    try {
+      return this.explore(entry, info, window.start, window.start + window.bytes.length);
+    } finally {
+      this.decoder.close();
+    }
+  }
+
+  private window(entry: number, info: FunctionInfo | null): { bytes: Uint8Array; start: number } | null {
+    // Backward jumps stay inside the function; without bounds they are exits.
+    const start = info ? Math.max(info.start, entry - WINDOW_BYTES / 2) : entry;
+    const end = info ? Math.min(info.end, start + WINDOW_BYTES) : entry + 4096;
+    const bytes = this.source.read(start, end - start);
+    return start + bytes.length > entry ? { bytes, start } : null;
+  }
+
+  private explore(entry: number, info: FunctionInfo | null, low: number, high: number): Region {
+    const insns = new Map<number, Item | Insn>();
+    const leaders = new Set<number>([entry]);
+    const tables = new Map<number, { index: number; targets: number[] }>();
+    const work = [entry];
+    const inside = (pc: number) => pc >= low && pc < high;
+    const lead = (pc: number) => {
+      if (!inside(pc) || leaders.has(pc)) return;
+      leaders.add(pc);
+      work.push(pc);
+    };
+    let full = false;
+    while (work.length) {
+      const from = work.shift()!;
+      if (insns.has(from) || full) continue;
+      let previous: Insn | null = null;
+      this.decoder.decodeFrom(from, (insn) => {
+        if (insns.has(insn.pc)) return false;
+        if (insns.size >= this.limits.instructions) {
+          full = true;
+          return false;
+        }
+        // An instruction that the window cuts off would be decoded as invalid: leave it to a region of its own.
+        if (insn.mnemonic === 0 && insn.pc + 15 > high && high < 0x1_0000_0000 && insn.pc !== entry) return false;
+        const lifted = entryFor(insn);
+        insns.set(insn.pc, lifted ? itemOf(lifted, insn) : insn);
+        if (!lifted) return false;
+        switch (lifted.ends) {
+          case undefined:
+            previous = insn;
+            return true;
+          case "branch":
+            lead(insn.next);
+            lead(insn.target);
+            return false;
+          case "jump":
+            if (insn.target >= 0) lead(insn.target);
+            else {
+              const table = this.jumpTable(insn, previous, low, high);
+              if (table) {
+                tables.set(insn.pc, table);
+                table.targets.forEach(lead);
+              }
+            }
+            return false;
+          case "call":
+          case "syscall":
+            lead(insn.next);
+            return false;
+          default:
+            return false;
+        }
+      });
+    }
+    return this.build(entry, info, insns, leaders, tables);
+  }
+
+  /** Recognises the Go compiler's `LEAQ table, R; JMP (R)(I*8)` with constant targets in the window. */
+  private jumpTable(
+    jump: Insn,
+    previous: Insn | null,
+    low: number,
+    high: number,
+  ): { index: number; targets: number[] } | null {
+    const memory = jump.operands[0];
+    if (!memory || memory.kind !== OP_MEM || memory.index < 0 || memory.scale !== 8 || memory.fs) return null;
+    if (!previous || mnemonicName(previous.mnemonic) !== "Lea") return null;
+    const [to, address] = previous.operands;
+    if (!to || !address || to.kind !== OP_GPR || to.reg !== memory.base || to.size !== 8) return null;
+    if (address.base >= 0 || address.index >= 0 || memory.index === memory.base) return null;
+    const start = address.disp + memory.disp;
+    const targets: number[] = [];
+    while (targets.length < MAX_TABLE) {
+      const word = this.source.constantWord(start + 8 * targets.length);
+      if (word === null || word < BigInt(low) || word >= BigInt(high)) break;
+      targets.push(Number(word));
+    }
+    return targets.length ? { index: memory.index, targets } : null;
+  }
+
+  private build(
+    entry: number,
+    info: FunctionInfo | null,
+    insns: ReadonlyMap<number, Item | Insn>,
+    leaders: ReadonlySet<number>,
+    tables: ReadonlyMap<number, { index: number; targets: number[] }>,
+  ): Region {
+    const blocks: Block[] = [];
+    const indexOf = new Map<number, number>();
+    // Depth-first from the entry; postorder reversed at the end.
+    const order: number[] = [];
+    const visited = new Set<number>();
+    const drafts = new Map<number, { items: Item[]; end: DraftEnd }>();
+    const stack: { pc: number; next: number[] }[] = [];
+    const open = (pc: number) => {
+      visited.add(pc);
+      const draft = draftBlock(pc, insns, leaders, tables);
+      drafts.set(pc, draft);
+      stack.push({ pc, next: draft.end.targets.filter((target) => insns.has(target)) });
+    };
+    open(entry);
+    while (stack.length) {
+      const top = stack[stack.length - 1]!;
+      const target = top.next.pop();
+      if (target === undefined) {
+        order.push(top.pc);
+        stack.pop();
+      } else if (!visited.has(target)) open(target);
+    }
+    order.reverse();
+    order.forEach((pc, index) => indexOf.set(pc, index));
+    const edge = (pc: number): Edge => {
+      const block = indexOf.get(pc);
+      return block === undefined ? { exit: pc } : { block };
+    };
+    for (const pc of order) {
+      const draft = drafts.get(pc)!;
+      blocks.push({ pc, items: draft.items, end: draft.end.build(edge) });
+    }
+    let instructionCount = 0;
+    for (const block of blocks) instructionCount += block.items.length;
+    return { entry, function: info, blocks, instructionCount };
+  }
+}
+
+interface DraftEnd {
+  /** Guest addresses it may go to. */
+  readonly targets: readonly number[];
+  readonly build: (edge: (pc: number) => Edge) => Terminator;
+}
+
+function draftBlock(
+  start: number,
+  insns: ReadonlyMap<number, Item | Insn>,
+  leaders: ReadonlySet<number>,
+  tables: ReadonlyMap<number, { index: number; targets: number[] }>,
+): { items: Item[]; end: DraftEnd } {
+  const items: Item[] = [];
+  let pc = start;
+  for (;;) {
+    const found = insns.get(pc);
+    if (!found || (pc !== start && leaders.has(pc))) {
+      return { items, end: { targets: [pc], build: (edge) => ({ kind: "fall", to: edge(pc) }) } };
+    }
+    if (!("insn" in found)) {
+      const what = found.mnemonic === 0 ? "no instruction" : mnemonicName(found.mnemonic);
+      return { items, end: { targets: [], build: () => ({ kind: "illegal", pc, what }) } };
+    }
+    items.push(found);
+    const { insn, entry } = found;
+    if (entry.ends) return { items, end: draftEnd(insn, entry.ends, tables.get(pc)) };
+    pc = insn.next;
+  }
+}
+
+const itemOf = (entry: InstructionEntry, insn: Insn): Item => ({
+  insn,
+  entry,
+  registersRead: registersRead(entry, insn),
+  registersWritten: registersWritten(entry, insn),
+  flagsRead: flagsRead(entry, insn),
+  flagsWritten: flagsWritten(entry, insn),
+});
+
+function draftEnd(insn: Insn, ends: BlockEnd, table: { index: number; targets: number[] } | undefined): DraftEnd {
+  const { next, target } = insn;
+  switch (ends) {
+    case "branch":
+      return {
+        targets: [target, next],
+        build: (edge) => ({ kind: "branch", taken: edge(target), fall: edge(next) }),
+      };
+    case "jump":
+      if (target >= 0) return { targets: [target], build: (edge) => ({ kind: "jump", to: edge(target) }) };
+      if (table) {
+        const { index, targets } = table;
+        return { targets, build: (edge) => ({ kind: "table", index, targets: targets.map(edge) }) };
+      }
+      return { targets: [], build: () => ({ kind: "indirect" }) };
+    case "call":
+      return { targets: [next], build: (edge) => ({ kind: "call", target, next: edge(next) }) };
+    case "syscall":
+      return { targets: [next], build: (edge) => ({ kind: "syscall", next: edge(next) }) };
+    case "return":
+      return { targets: [], build: () => ({ kind: "return" }) };
+    case "stop":
+      return { targets: [], build: () => ({ kind: "stop" }) };
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * The module every thread starts from: the dispatcher loop, and the functions that stand in table slots which have no
+ * translated region.
+ */
+import { CPU_GPR, CPU_LOOKUP, CPU_PAGES, CPU_POLL, CPU_RIP, LOOKUP_ENTRIES } from "./cpu-block.js";
+import { TABLE } from "./emit-region.js";
+import { RSP } from "./registers.js";
+import { CPU, GUEST, i32, i64, type Expr, type WasmBuilder } from "./wasm.js";
+
+/** Imports shared by all emitted modules, in text format: the two memories, the table and the machine's functions. */
+export const moduleImports = (guestPages: number): string => `
+  (import "m" "${GUEST}" (memory $${GUEST} 0 ${guestPages} shared))
+  (import "m" "${CPU}" (memory $${CPU} ${CPU_PAGES} ${CPU_PAGES} shared))
+  (import "m" "${TABLE}" (table $${TABLE} 2 funcref))
+  (import "f" "resolve" (func $resolve (param i32) (result i32)))
+  (import "f" "syscall" (func $syscall (result i32)))
+  (import "f" "rdtsc" (func $rdtsc (result i64)))`;
+
+/** Address in the CPU block of the lookup entry that `pc` (local 0) maps to. The same as `lookupIndex` of lookup.ts. */
+function lookupEntry(w: WasmBuilder): Expr {
+  const pc = () => w.local.get(0, i32);
+  const index = w.i32.and(w.i32.xor(pc(), w.i32.shr_u(pc(), w.i32.const(9))), w.i32.const(LOOKUP_ENTRIES - 1));
+  return w.i32.shl(index, w.i32.const(3));
+}
+
+/** `lookup(pc) → slot`: for computed calls; asks the machine on a miss, with the address in CPU_RIP. */
+export function addLookup(w: WasmBuilder): void {
+  const entry = 1;
+  w.addFunction(
+    "lookup",
+    w.types([i32]),
+    i32,
+    [i32],
+    w.block(
+      null,
+      [
+        w.local.set(entry, lookupEntry(w)),
+        w.if(
+          w.i32.eq(w.load(CPU, i32, 4, w.local.get(entry, i32), CPU_LOOKUP), w.local.get(0, i32)),
+          w.return(w.load(CPU, i32, 4, w.local.get(entry, i32), CPU_LOOKUP + 4)),
+        ),
+        w.store(CPU, i32, 4, w.i32.const(0), w.local.get(0, i32), CPU_RIP),
+        w.call("resolve", [w.local.get(0, i32)], i32),
+      ],
+      i32,
+    ),
+  );
+}
+
+/**
+ * Builds the runtime module. Exports:
+ * - `run(pc) → pc`: the dispatcher; returns when `pc` is not in the lookup cache or the poll word is set;
+ * - `stub(pc, rsp) → pc`: asks the machine for the region of `pc`, and runs it;
+ * - `bounce(pc, rsp) → pc`: gives `pc` back, so that all mirrored frames unwind to the dispatcher.
+ */
+export function buildRuntimeModule(w: WasmBuilder, guestPages: number): Uint8Array {
+  w.begin(moduleImports(guestPages));
+  const params = w.types([i32, i64]);
+  const pc = () => w.local.get(0, i32);
+  w.addFunction("bounce", params, i32, [], pc());
+  w.addFunction(
+    "stub",
+    params,
+    i32,
+    [],
+    w.block(
+      null,
+      [
+        w.store(CPU, i32, 4, w.i32.const(0), pc(), CPU_RIP),
+        w.returnCallIndirect(TABLE, w.call("resolve", [pc()], i32), [pc(), w.local.get(1, i64)], params, i32),
+      ],
+      i32,
+    ),
+  );
+  const entry = 1;
+  w.addFunction(
+    "run",
+    w.types([i32]),
+    i32,
+    [i32],
+    w.block(
+      null,
+      [
+        w.loop(
+          "next",
+          w.block(null, [
+            w.local.set(entry, lookupEntry(w)),
+            w.if(w.i32.ne(w.load(CPU, i32, 4, w.local.get(entry, i32), CPU_LOOKUP), pc()), w.return(pc())),
+            w.local.set(
+              0,
+              w.callIndirect(
+                TABLE,
+                w.load(CPU, i32, 4, w.local.get(entry, i32), CPU_LOOKUP + 4),
+                [pc(), w.load(CPU, i64, 8, w.i32.const(0), CPU_GPR + 8 * RSP)],
+                params,
+                i32,
+              ),
+            ),
+            w.br("next", w.i32.eqz(w.load(CPU, i32, 4, w.i32.const(0), CPU_POLL))),
+          ]),
+        ),
+        pc(),
+      ],
+      i32,
+    ),
+  );
+  for (const name of ["run", "stub", "bounce"]) w.exportFunction(name, name);
+  const { bytes } = w.emit(false);
+  w.dispose();
+  return bytes;
+}

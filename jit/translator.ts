@@ -1,0 +1,171 @@
+/** Translation: guest addresses → published modules. The driver: find regions, lift and emit, publish. */
+import { BOUNCE_SLOT, type CodeArena, type PublishedRegion } from "./code-arena.js";
+import type { CodeSource } from "./code-source.js";
+import { RegionEmitter, TABLE } from "./emit-region.js";
+import { addHelper } from "./lift/helpers.js";
+import { Lifter } from "./lift/lifter.js";
+import { regionName } from "./region-name.js";
+import { RegionFinder, type Region } from "./region.js";
+import { addLookup, buildRuntimeModule, moduleImports } from "./runtime-module.js";
+import { WasmBuilder } from "./wasm.js";
+
+export interface TranslatorOptions {
+  /** Guest address of Wasm address 0. */
+  readonly guestBase: number;
+  /** Maximum size of the guest memory in Wasm pages. */
+  readonly guestPages: number;
+  /** Instructions in one region. */
+  readonly regionInstructions: number;
+  /** Instructions in one module: likely callees are brought along up to this. */
+  readonly moduleInstructions: number;
+  /** Milliseconds, for counters. */
+  readonly now: () => number;
+}
+
+export const DEFAULT_TRANSLATOR_OPTIONS = { regionInstructions: 3000, moduleInstructions: 2500 } as const;
+
+export interface TranslationCounts {
+  regions: number;
+  instructions: number;
+  modules: number;
+  bytes: number;
+  /** Milliseconds spent in finding regions (decoding), lifting and emitting. */
+  findMs: number;
+  liftMs: number;
+  emitMs: number;
+}
+
+export class Translator {
+  readonly counts: TranslationCounts = {
+    regions: 0,
+    instructions: 0,
+    modules: 0,
+    bytes: 0,
+    findMs: 0,
+    liftMs: 0,
+    emitMs: 0,
+  };
+  private readonly w = new WasmBuilder();
+  private readonly lifter: Lifter;
+  private readonly finder: RegionFinder;
+  private readonly emitter: RegionEmitter;
+  private readonly arena: CodeArena;
+  private readonly options: TranslatorOptions;
+  private readonly isDynamic: (pc: number) => boolean;
+
+  /** `isDynamic` tells addresses whose code does not come from the program's file. */
+  constructor(source: CodeSource, arena: CodeArena, options: TranslatorOptions, isDynamic: (pc: number) => boolean) {
+    this.arena = arena;
+    this.options = options;
+    this.isDynamic = isDynamic;
+    this.lifter = new Lifter(this.w, { guestBase: options.guestBase });
+    this.finder = new RegionFinder(source, { instructions: options.regionInstructions });
+    this.emitter = new RegionEmitter(this.w, this.lifter, source);
+  }
+
+  /** The dispatcher's module, which every thread instantiates first. */
+  runtimeModule(): Uint8Array {
+    return buildRuntimeModule(this.w, this.options.guestPages);
+  }
+
+  /** Translates and publishes the region at `pc` and likely callees. False if nothing executable is there. */
+  translate(pc: number): boolean {
+    for (;;) {
+      const { epoch } = this.arena;
+      const slot = this.arena.slotOf(pc);
+      if (slot > BOUNCE_SLOT && this.arena.moduleOf(slot) >= 0) return true;
+      const regions = this.collect(pc);
+      if (regions.length === 0) return false;
+      if (this.publish(regions, epoch) >= 0) return true;
+    }
+  }
+
+  /** The region at `pc` and, breadth first, the untranslated functions it calls, as far as the budget goes. */
+  private collect(pc: number): Region[] {
+    const started = this.options.now();
+    const regions: Region[] = [];
+    const queue = [pc];
+    const seen = new Set(queue);
+    let budget = this.options.moduleInstructions;
+    while (queue.length && budget > 0) {
+      const region = this.finder.find(queue.shift()!);
+      if (!region) continue;
+      if (regions.length && region.instructionCount > budget) continue;
+      budget -= region.instructionCount;
+      regions.push(region);
+      for (const callee of directCallees(region)) {
+        if (seen.has(callee)) continue;
+        seen.add(callee);
+        const slot = this.arena.slotOf(callee);
+        if (slot === 0 || this.arena.moduleOf(slot) < 0) queue.push(callee);
+      }
+    }
+    this.counts.findMs += this.options.now() - started;
+    return regions;
+  }
+
+  private publish(regions: readonly Region[], epoch: number): number {
+    const { w, lifter, arena } = this;
+    const started = this.options.now();
+    const module = arena.moduleCount;
+    const members = new Set(regions.map((region) => region.entry));
+    const linkage = {
+      localName: (pc: number) => (members.has(pc) ? regionName(module, pc) : null),
+      slot: (pc: number) => arena.reserve(pc),
+    };
+    w.begin(moduleImports(this.options.guestPages));
+    w.openMarks();
+    addLookup(w);
+    lifter.helpersUsed.clear();
+    const published: PublishedRegion[] = [];
+    let instructions = 0;
+    for (const region of regions) {
+      const name = regionName(module, region.entry);
+      this.emitter.emit(region, name, linkage);
+      w.addElements(TABLE, arena.reserve(region.entry), [name]);
+      published.push(extent(region));
+      instructions += region.instructionCount;
+    }
+    for (const helper of lifter.helpersUsed) addHelper(w, helper);
+    const lifted = this.options.now();
+    const { bytes, sourceMap } = w.emit(true);
+    w.dispose();
+    const emitted = this.options.now();
+    const id = arena.publish(
+      {
+        bytes,
+        map: latin1(sourceMap ?? ""),
+        regions: published,
+        dynamic: regions.some((region) => this.isDynamic(region.entry)),
+      },
+      epoch,
+    );
+    this.counts.regions += regions.length;
+    this.counts.instructions += instructions;
+    this.counts.modules++;
+    this.counts.bytes += bytes.length;
+    this.counts.liftMs += lifted - started;
+    this.counts.emitMs += emitted - lifted;
+    return id;
+  }
+}
+
+function* directCallees(region: Region): Iterable<number> {
+  for (const { end } of region.blocks) if (end.kind === "call" && end.target >= 0) yield end.target;
+}
+
+function extent(region: Region): PublishedRegion {
+  let start = region.entry;
+  let end = region.entry + 1;
+  for (const block of region.blocks) {
+    start = Math.min(start, block.pc);
+    for (const { insn } of block.items) end = Math.max(end, insn.next);
+  }
+  return { pc: region.entry, start, end };
+}
+
+function latin1(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
+}

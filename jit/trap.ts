@@ -1,0 +1,79 @@
+/** From a Wasm trap to the guest instruction that caused it. */
+import type { CodeArena } from "./code-arena.js";
+import { MARK_BIAS, REGION_NAME } from "./region-name.js";
+
+export type TrapKind = "memory" | "division" | "unreachable" | "unaligned" | "stack" | "other";
+
+export interface TrapSite {
+  readonly kind: TrapKind;
+  /** Guest address of the faulting instruction; for `stack`, where to go on. -1 if the trap was not in a region. */
+  readonly pc: number;
+}
+
+/** First frame of translated code in a stack text: function name and code offset. */
+const FRAME = /([^\s(]+) \(wasm:\/\/[^)]*:wasm-function\[\d+\]:0x([0-9a-f]+)\)/;
+
+const KINDS: readonly (readonly [RegExp, TrapKind])[] = [
+  [/memory access out of bounds/, "memory"],
+  [/divide by zero|divide result unrepresentable|remainder by zero/, "division"],
+  [/unreachable/, "unreachable"],
+  [/unaligned/, "unaligned"],
+];
+
+/**
+ * Classifies what was thrown out of translated code; null if it was no trap. V8 tells the code offset in the stack
+ * text, and the module's source map has the instruction for it.
+ */
+export function locateTrap(error: unknown, arena: CodeArena): TrapSite | null {
+  const overflow = error instanceof RangeError;
+  if (!overflow && !(error instanceof WebAssembly.RuntimeError)) return null;
+  const { message, stack = "" } = error;
+  const kind = overflow ? "stack" : (KINDS.find(([pattern]) => pattern.test(message))?.[1] ?? "other");
+  const frame = FRAME.exec(stack);
+  const region = frame && REGION_NAME.exec(frame[1]!);
+  if (!frame || !region) return { kind, pc: -1 };
+  const entry = Number.parseInt(region[2]!, 16);
+  // The stack check comes before the first instruction: all registers are still in the CPU block.
+  if (overflow) return { kind, pc: entry };
+  const mark = findMark(arena.moduleMap(Number(region[1])), Number.parseInt(frame[2]!, 16));
+  return { kind, pc: mark < 0 ? -1 : entry + mark - MARK_BIAS };
+}
+
+const BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/** The mark at a code offset: the last mapping at or before it (source map revision 3, one line, VLQ deltas). */
+function findMark(map: Uint8Array, offset: number): number {
+  let text = "";
+  for (let i = 0; i < map.length; i += 8192) text += String.fromCharCode(...map.subarray(i, i + 8192));
+  const mappings = (JSON.parse(text) as { mappings: string }).mappings;
+  let column = 0;
+  let line = 0;
+  let best = -1;
+  for (const segment of mappings.split(",")) {
+    const fields = decodeVlq(segment);
+    column += fields[0] ?? 0;
+    if (column > offset) break;
+    if (fields.length >= 4) {
+      line += fields[2]!;
+      best = line;
+    } else best = -1;
+  }
+  // Lines count from 0 in the map, marks are stored as line numbers that count from 1: see WasmBuilder.mark.
+  return best;
+}
+
+function decodeVlq(segment: string): number[] {
+  const fields: number[] = [];
+  let value = 0;
+  let shift = 0;
+  for (const char of segment) {
+    const digit = BASE64.indexOf(char);
+    value += (digit & 31) * 2 ** shift;
+    shift += 5;
+    if (digit & 32) continue;
+    fields.push(value % 2 ? -(value - 1) / 2 : value / 2);
+    value = 0;
+    shift = 0;
+  }
+  return fields;
+}

@@ -1,0 +1,26 @@
+/**
+ * The part of the WebAssembly JavaScript interface that is used here: the compiler's own declarations come with the
+ * DOM's, which this code must not see.
+ */
+declare namespace WebAssembly {
+  class Memory {
+    constructor(descriptor: { initial: number; maximum?: number; shared?: boolean });
+    readonly buffer: ArrayBuffer | SharedArrayBuffer;
+  }
+  class Table {
+    constructor(descriptor: { element: "anyfunc"; initial: number; maximum?: number }, value?: unknown);
+    readonly length: number;
+    get(index: number): unknown;
+    set(index: number, value: unknown): void;
+    grow(delta: number, value?: unknown): number;
+  }
+  class Module {
+    constructor(bytes: Uint8Array);
+  }
+  class Instance {
+    constructor(module: Module, imports: Record<string, Record<string, unknown>>);
+    readonly exports: Record<string, unknown>;
+  }
+  class RuntimeError extends Error {}
+  function validate(bytes: Uint8Array): boolean;
+}

@@ -1,0 +1,61 @@
+import type { Thread } from "./threads.js";
+
+/** Everything a Worker needs to begin a guest thread; structured-cloneable. */
+export interface ThreadStart {
+  /** Row of the thread table. */
+  readonly slot: number;
+  readonly tid: number;
+  readonly gpr: BigUint64Array;
+  readonly xmm: Uint8Array;
+  readonly rip: number;
+  readonly rflags: number;
+  readonly fsBase: number;
+  /** Address that thread exit clears and wakes (CLONE_CHILD_CLEARTID), or 0. */
+  readonly clearChildTid: number;
+}
+
+/** What the personality asks of the machine that embeds it. All are called on the calling thread's Worker. */
+export interface MachineHooks {
+  /** Starts a guest thread on another Worker. False when none can be had: clone answers EAGAIN. */
+  spawnThread(start: ThreadStart): boolean;
+  /**
+   * Ends the process: the machine ends every Worker and the host process.
+   * @param waitStatus as wait(2) gives it: exit code << 8, or the number of the signal that ended it.
+   */
+  exitProcess(waitStatus: number): void;
+  /** Sets the poll word of the thread in `slot` of the thread table (index 0 of `Cpu.pending`). */
+  kick(slot: number): void;
+  /** The executable bytes in [start, start + length) were mapped, unmapped or changed protection. */
+  codeChanged(start: number, length: number): void;
+  /** The earliest timer deadline changed: the supervisor calls `runTimers` (see timers.ts). */
+  timersChanged(): void;
+  /** Prints one line for the user on the host's stderr. */
+  report(line: string): void;
+}
+
+/** Clocks and entropy of the host. */
+export interface HostClock {
+  /** CLOCK_MONOTONIC in ns; the same time line in every Worker of the process. */
+  monotonicNs(): number;
+  /** CLOCK_REALTIME in ms since 1970, with whatever fraction the host has; follows steps of the host's clock. */
+  realtimeMs(): number;
+  /** CPU time used by the calling Worker in ns, or undefined where the host cannot tell. */
+  threadCpuNs(): number | undefined;
+  /** CPU time used by the whole host process in ns: [user, system], or undefined. */
+  processCpuNs(): readonly [user: number, system: number] | undefined;
+  /** Fills `target`, which may be shared memory, with cryptographic random bytes. */
+  random(target: Uint8Array): void;
+}
+
+/** How mmap reads files; the files layer implements it. */
+export interface FileMapper {
+  /**
+   * Checks that `fd` can be mapped with this protection and these flags.
+   * @returns 0 or a negated error number (EBADF, EACCES, ENODEV).
+   */
+  check(thread: Thread, fd: number, protection: number, flags: number): number;
+  /** Reads at `offset` without moving the file offset; returns the bytes read, 0 at the end, or a negated errno. */
+  read(thread: Thread, fd: number, offset: number, target: Uint8Array): number;
+  /** Guest path for /proc/self/maps. */
+  path(thread: Thread, fd: number): string;
+}

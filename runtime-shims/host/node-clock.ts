@@ -1,0 +1,33 @@
+import { randomFillSync } from "node:crypto";
+import type { HostClock } from "../hooks.js";
+
+/** Two readings of the wall clock this far apart (ms) are the same time: the finer one is used. */
+const SAME_MS = 2;
+const RANDOM_CHUNK = 65536;
+
+/** Clocks and entropy from Node. hrtime is the one clock that all Workers share. */
+export const nodeClock: HostClock = {
+  monotonicNs: () => {
+    const [seconds, ns] = process.hrtime();
+    return seconds * 1e9 + ns;
+  },
+  realtimeMs: () => {
+    const coarse = Date.now();
+    const fine = performance.timeOrigin + performance.now();
+    return Math.abs(fine - coarse) < SAME_MS ? fine : coarse;
+  },
+  threadCpuNs: () => {
+    const { user, system } = process.threadCpuUsage();
+    return (user + system) * 1000;
+  },
+  processCpuNs: () => {
+    const { user, system } = process.cpuUsage();
+    return [user * 1000, system * 1000];
+  },
+  random: (target) => {
+    for (let start = 0; start < target.length; start += RANDOM_CHUNK) {
+      const length = Math.min(RANDOM_CHUNK, target.length - start);
+      target.set(randomFillSync(new Uint8Array(length)), start);
+    }
+  },
+};

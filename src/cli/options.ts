@@ -1,0 +1,209 @@
+import { GojitError } from "../errors.js";
+import { parseDirectoryGrant, type DirectoryGrant } from "./directory-grant.js";
+import { parseDuration, parseInteger, parseSize } from "./units.js";
+
+/** Where a report goes: true is stderr, a text is a file's path. */
+export type ReportTarget = true | string;
+
+/** Every setting that the command line can make; absent means that the default holds. */
+export interface Options {
+  cpus?: number;
+  memoryBytes?: number;
+  timeoutMs?: number;
+  cacheDirectory?: string;
+  noCache?: boolean;
+  strace?: ReportTarget;
+  stats?: ReportTarget;
+  directories: DirectoryGrant[];
+  /** NAME takes the host's value, NAME=VALUE sets one. */
+  environment: string[];
+  environmentAll?: boolean;
+  allowAll?: boolean;
+  json?: boolean;
+  /** What to write to stderr while translating: `cfg`, `wat`, for a function's name or an address. */
+  dumps: string[];
+  /** Names of optimisations that are switched off. */
+  noOptimisations: string[];
+}
+
+/** Names of the commands; what they are is in commands.ts. */
+export type CommandName = "run" | "inspect" | "explain" | "cache" | "doctor";
+
+/** One option: its spelling, its place in `--help`, and what it does. Parsing and help follow from the row. */
+export interface OptionRow {
+  readonly names: readonly string[];
+  /** What the value is called in the help text; none: the option takes no value. In brackets: only as `--name=VALUE`. */
+  readonly value?: string;
+  readonly commands: readonly CommandName[];
+  readonly help: string;
+  readonly apply: (options: Options, value: string) => void;
+}
+
+const mebibyte = 1024 * 1024;
+/** The linear memory is the guest's address space from 0x10000 to 4 GiB. */
+const maxMemoryBytes = 0x1_0000_0000 - 0x10000;
+
+/** Every option, in the order of the help text. */
+export const optionRows: readonly OptionRow[] = [
+  {
+    names: ["--cpus"],
+    value: "N",
+    commands: ["run"],
+    help: "how many CPUs the program sees, 1 to 64; default: as many as there are",
+    apply: (options, value) => (options.cpus = parseInteger("--cpus", value, 1, 64)),
+  },
+  {
+    names: ["--memory"],
+    value: "SIZE",
+    commands: ["run"],
+    help: "limit of the program's address space, such as 1500M or 3G; default: 4G. Go 1.21 and newer need 1200M to start",
+    apply: (options, value) => {
+      options.memoryBytes = Math.min(
+        maxMemoryBytes,
+        parseSize("--memory", value, 16 * mebibyte, maxMemoryBytes + 0x10000),
+      );
+    },
+  },
+  {
+    names: ["--timeout"],
+    value: "TIME",
+    commands: ["run"],
+    help: "end the program after this time, such as 500ms, 10s, 5m or 1h, with exit status 124",
+    apply: (options, value) => (options.timeoutMs = parseDuration("--timeout", value)),
+  },
+  {
+    names: ["--dir"],
+    value: "HOST[:GUEST][:ro]",
+    commands: ["run"],
+    help: "let the program see this directory or file, at the same path or at GUEST; with :ro it cannot write there",
+    apply: (options, value) => options.directories.push(parseDirectoryGrant(value)),
+  },
+  {
+    names: ["--env"],
+    value: "NAME[=VALUE]",
+    commands: ["run"],
+    help: "let the program see this environment variable, or set it",
+    apply: (options, value) => {
+      if (!/^[^=\0]+(=[^\0]*)?$/s.test(value)) throw badOption("--env", `"${value}" is not NAME or NAME=VALUE`);
+      options.environment.push(value);
+    },
+  },
+  {
+    names: ["--env-all"],
+    commands: ["run"],
+    help: "let the program see the whole environment",
+    apply: (options) => (options.environmentAll = true),
+  },
+  {
+    names: ["-A", "--allow-all"],
+    commands: ["run"],
+    help: "let the program see all files and the whole environment, as if it ran natively",
+    apply: (options) => (options.allowAll = true),
+  },
+  {
+    names: ["--cache"],
+    value: "DIR",
+    commands: ["run", "cache"],
+    help: "keep translated code in DIR; default: gojit in the user's cache directory",
+    apply: (options, value) => (options.cacheDirectory = notEmpty("--cache", value)),
+  },
+  {
+    names: ["--no-cache"],
+    commands: ["run"],
+    help: "neither read nor write translated code",
+    apply: (options) => (options.noCache = true),
+  },
+  {
+    names: ["--strace"],
+    value: "[FILE]",
+    commands: ["run"],
+    help: "write every system call to stderr or FILE",
+    apply: (options, value) => (options.strace = value === "" ? true : value),
+  },
+  {
+    names: ["--stats"],
+    value: "[FILE]",
+    commands: ["run"],
+    help: "at the end write what was translated and how long it took, as JSON, to stderr or FILE",
+    apply: (options, value) => (options.stats = value === "" ? true : value),
+  },
+  {
+    names: ["--dump"],
+    value: "WHAT:FUNC",
+    commands: ["run"],
+    help: "write cfg or wat of a function, by name or address, to stderr when it is translated",
+    apply: (options, value) => {
+      if (!/^(cfg|wat):./s.test(value)) throw badOption("--dump", `"${value}" is not cfg:FUNC or wat:FUNC`);
+      options.dumps.push(value);
+    },
+  },
+  {
+    names: ["--no-opt"],
+    value: "NAME",
+    commands: ["run", "explain"],
+    help: "switch one optimisation of the translator off",
+    apply: (options, value) => options.noOptimisations.push(notEmpty("--no-opt", value)),
+  },
+  {
+    names: ["--json"],
+    commands: ["inspect", "doctor", "cache"],
+    help: "print JSON",
+    apply: (options) => (options.json = true),
+  },
+];
+
+/** Options without any setting made. */
+export function defaultOptions(): Options {
+  return { directories: [], environment: [], dumps: [], noOptimisations: [] };
+}
+
+/**
+ * Takes the options off the front of `words`, up to the first word that is none or to `--`.
+ * @returns the settings and the words that are left, untouched.
+ * @throws GojitError (exit status 2) for options that are unknown, lack their value or make no sense.
+ */
+export function parseOptions(command: CommandName, words: readonly string[]): { options: Options; rest: string[] } {
+  const options = defaultOptions();
+  let index = 0;
+  while (index < words.length) {
+    const word = words[index]!;
+    if (!word.startsWith("-") || word === "-") break;
+    index++;
+    if (word === "--") break;
+    const [name, attached] = splitWord(word);
+    const row = optionRows.find((candidate) => candidate.names.includes(name) && candidate.commands.includes(command));
+    if (!row) throw unknownOption(command, name);
+    if (row.value === undefined) {
+      if (attached !== undefined) throw badOption(name, "takes no value");
+      row.apply(options, "");
+    } else if (attached !== undefined || row.value.startsWith("[")) {
+      row.apply(options, attached ?? "");
+    } else {
+      const value = words[index++];
+      if (value === undefined) throw badOption(name, `needs a value: ${name} ${row.value}`);
+      row.apply(options, value);
+    }
+  }
+  return { options, rest: words.slice(index) };
+}
+
+function splitWord(word: string): [string, string | undefined] {
+  const equals = word.indexOf("=");
+  return word.startsWith("--") && equals > 0 ? [word.slice(0, equals), word.slice(equals + 1)] : [word, undefined];
+}
+
+function unknownOption(command: CommandName, name: string): GojitError {
+  const known = optionRows.filter((row) => row.names.includes(name));
+  const hint =
+    known.length > 0 ? `it belongs to gojit ${known[0]!.commands.join(", ")}` : `see gojit ${command} --help`;
+  return new GojitError("bad-option", `gojit ${command} has no option ${name}; ${hint}.`);
+}
+
+function badOption(name: string, what: string): GojitError {
+  return new GojitError("bad-option", `${name}: ${what}.`);
+}
+
+function notEmpty(name: string, value: string): string {
+  if (value === "") throw badOption(name, "the value is empty");
+  return value;
+}

@@ -1,0 +1,150 @@
+/** A Worker that runs guest threads, one after another. */
+import { CodeArena } from "../../jit/code-arena.js";
+import { CpuState } from "../../jit/cpu-state.js";
+import { Executor, type ExecutionHooks, type GuestFault } from "../../jit/executor.js";
+import { TranslationChannel } from "../../jit/channel.js";
+import type { HostClock, MachineHooks } from "../../runtime-shims/hooks.js";
+import { KernelMemory } from "../../runtime-shims/kernel-memory.js";
+import type { Outcome } from "../../runtime-shims/outcome.js";
+import { deliverPending, syscall } from "../../runtime-shims/personality.js";
+import { fault } from "../../runtime-shims/signal-delivery.js";
+import { Process } from "../../runtime-shims/process.js";
+import { SIGFPE, SIGILL, SIGSEGV, SIGTRAP } from "../../runtime-shims/signals.js";
+import { syscallTable } from "../../runtime-shims/syscalls/index.js";
+import { beginThread } from "../../runtime-shims/thread-start.js";
+import type { Thread } from "../../runtime-shims/threads.js";
+import type { WorkerInit, WorkerMessage } from "./parts.js";
+import { ThreadPool } from "./thread-pool.js";
+
+/** The platform's side of a Worker. */
+export interface WorkerPlatform {
+  readonly clock: HostClock;
+  /** Milliseconds, for counters. */
+  now(): number;
+  post(message: WorkerMessage): void;
+  /** One line on the host's stderr. */
+  report(line: string): void;
+  /** One line of --strace output. */
+  strace(line: string): void;
+  /** Gives the process its files. */
+  attachFiles(process: Process): void;
+}
+
+// si_code values, include/uapi/asm-generic/siginfo.h.
+const SEGV_MAPERR = 1;
+const SI_KERNEL = 0x80;
+const FPE_INTDIV = 1;
+const ILL_ILLOPN = 2;
+
+/** Runs the threads that the pool assigns to this Worker, for ever. */
+export function serveGuestThreads(init: WorkerInit, platform: WorkerPlatform): never {
+  const { parts, worker } = init;
+  const cpuMemory = parts.cpuMemories[worker]!;
+  const cpu = new CpuState(cpuMemory.buffer as SharedArrayBuffer);
+  const arena = new CodeArena(parts.arena);
+  const pool = new ThreadPool(parts.pool);
+  const process = new Process({
+    kernel: new KernelMemory(parts.kernel),
+    guestBuffer: parts.guestMemory.buffer as SharedArrayBuffer,
+    clock: platform.clock,
+    hooks: machineHooks(parts.cpuMemories, pool, arena, platform),
+    table: syscallTable,
+    ...(parts.strace ? { strace: (line: string) => platform.strace(line) } : {}),
+  });
+  platform.attachFiles(process);
+  let thread!: Thread;
+  const hooks: ExecutionHooks = {
+    syscall: () => syscall(thread),
+    poll: () => deliverPending(thread),
+    fault: (what) => deliverFault(thread, what, platform),
+    timeStamp: () => BigInt(Math.trunc(platform.clock.monotonicNs())),
+    startTranslator: () => platform.post({ type: "translator" }),
+  };
+  let executor: Executor | undefined;
+  for (;;) {
+    const { slot, tid, clearChildTid } = pool.next(worker);
+    executor ??= new Executor({
+      guestMemory: parts.guestMemory,
+      cpuMemory,
+      cpu,
+      arena,
+      channel: new TranslationChannel(parts.channel),
+      runtime: arena.waitForRuntime(),
+      hooks,
+      now: () => platform.now(),
+    });
+    const start = {
+      slot,
+      tid,
+      gpr: cpu.gpr.slice(),
+      xmm: cpu.xmm.slice(),
+      rip: cpu.rip,
+      rflags: cpu.rflags,
+      fsBase: cpu.fsBase,
+      clearChildTid,
+    };
+    thread = beginThread(process, start, cpu);
+    executor.run();
+    pool.release(worker);
+  }
+}
+
+function machineHooks(
+  cpuMemories: readonly WebAssembly.Memory[],
+  pool: ThreadPool,
+  arena: CodeArena,
+  platform: WorkerPlatform,
+): MachineHooks {
+  const stateOf = (worker: number) => new CpuState(cpuMemories[worker]!.buffer as SharedArrayBuffer);
+  return {
+    spawnThread(start) {
+      const reserved = pool.reserve();
+      if (!reserved) return false;
+      const target = stateOf(reserved.worker);
+      target.gpr.set(start.gpr);
+      target.xmm.set(start.xmm);
+      target.rip = start.rip;
+      target.rflags = start.rflags;
+      target.fsBase = start.fsBase;
+      pool.assign(reserved.worker, start);
+      if (!reserved.idle) platform.post({ type: "create", worker: reserved.worker });
+      return true;
+    },
+    exitProcess: (waitStatus) => platform.post({ type: "exit", waitStatus }),
+    kick(slot) {
+      const worker = pool.workerOf(slot);
+      if (worker >= 0) Atomics.store(stateOf(worker).pending, 0, 1);
+    },
+    codeChanged: (start, length) => void arena.invalidate(start, length),
+    timersChanged: () => platform.post({ type: "timers" }),
+    report: (line) => platform.report(line),
+  };
+}
+
+function deliverFault(thread: Thread, what: GuestFault, platform: WorkerPlatform): Outcome {
+  const { address } = what;
+  switch (what.kind) {
+    case "page":
+      return fault(thread, { signal: SIGSEGV, code: SEGV_MAPERR, address });
+    case "protection":
+      return fault(thread, { signal: SIGSEGV, code: SI_KERNEL, address });
+    case "divide":
+      return fault(thread, { signal: SIGFPE, code: FPE_INTDIV, address });
+    case "breakpoint":
+      return fault(thread, { signal: SIGTRAP, code: SI_KERNEL, address });
+    case "unimplemented":
+      platform.report(
+        `gojit: the instruction at 0x${address.toString(16)} (bytes ${codeBytes(thread, address)}) is not implemented`,
+      );
+      return fault(thread, { signal: SIGILL, code: ILL_ILLOPN, address });
+    case "illegal":
+      return fault(thread, { signal: SIGILL, code: ILL_ILLOPN, address });
+  }
+}
+
+const codeBytes = (thread: Thread, address: number): string => {
+  const at = address - 0x10000;
+  return Array.from(thread.process.memory.bytes.subarray(at, at + 15), (byte) =>
+    byte.toString(16).padStart(2, "0"),
+  ).join(" ");
+};

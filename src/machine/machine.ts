@@ -1,0 +1,184 @@
+/**
+ * The supervisor of one guest process: lays out its memory, creates Workers, and waits for its end. Runs no guest
+ * code itself, so that it can always answer.
+ */
+import { CodeArena } from "../../jit/code-arena.js";
+import { TranslationChannel } from "../../jit/channel.js";
+import { CPU_PAGES } from "../../jit/cpu-block.js";
+import { CpuState } from "../../jit/cpu-state.js";
+import { createProcess } from "../../runtime-shims/exec.js";
+import type { HostClock } from "../../runtime-shims/hooks.js";
+import { KernelMemory } from "../../runtime-shims/kernel-memory.js";
+import type { ElfImage } from "../elf/image.js";
+import type { GoMetadata } from "../go/metadata.js";
+import type { MachineParts, WorkerInit, WorkerMessage } from "./parts.js";
+import { MAX_WORKERS, ThreadPool } from "./thread-pool.js";
+
+/** What differs between Node and a page. */
+export interface SupervisorPlatform {
+  readonly clock: HostClock;
+  /** Starts a Worker; `onMessage` gets what it says, `onBroken` a reason if it fails for another reason than `terminate`. */
+  startWorker(
+    init: WorkerInit,
+    onMessage: (message: WorkerMessage) => void,
+    onBroken: (what: string) => void,
+  ): { terminate(): void };
+  /** For the platform's side of each Worker; structured-cloneable. */
+  readonly workerData: unknown;
+}
+
+export interface MachineOptions {
+  readonly image: ElfImage;
+  readonly go: GoMetadata | undefined;
+  readonly argv: readonly string[];
+  /** NAME=value. */
+  readonly env: readonly string[];
+  /** Guest path of the program. */
+  readonly path: string;
+  readonly cpus: number;
+  /** Size of the guest's address space in Wasm pages of 64 KiB. */
+  readonly memoryPages: number;
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Limit of open files. */
+  readonly openFiles: number;
+  readonly strace: boolean;
+  readonly stats: boolean;
+}
+
+/** How the process ended. */
+export interface Ending {
+  /** As wait(2) gives it: exit code << 8, or the number of the signal. */
+  readonly waitStatus: number;
+}
+
+/** gojit itself failed; the message says how. */
+export class MachineError extends Error {}
+
+/** Workers created before they are asked for: a Go program starts three to four threads at once. */
+const SPARE_WORKERS = 3;
+
+export class Machine {
+  readonly parts: MachineParts;
+  readonly arena: CodeArena;
+  readonly kernel: KernelMemory;
+  private readonly platform: SupervisorPlatform;
+  private readonly pool: ThreadPool;
+  private readonly workers: { terminate(): void }[] = [];
+  private settle!: { resolve: (ending: Ending) => void; reject: (error: Error) => void };
+  private readonly ending: Promise<Ending>;
+
+  constructor(options: MachineOptions, platform: SupervisorPlatform) {
+    this.platform = platform;
+    this.ending = new Promise((resolve, reject) => (this.settle = { resolve, reject }));
+    const guestMemory = new WebAssembly.Memory({
+      initial: options.memoryPages,
+      maximum: options.memoryPages,
+      shared: true,
+    });
+    this.kernel = KernelMemory.create();
+    this.arena = new CodeArena(CodeArena.allocate());
+    this.pool = new ThreadPool(ThreadPool.allocate());
+    const cpuMemories = Array.from(
+      { length: MAX_WORKERS },
+      () => new WebAssembly.Memory({ initial: CPU_PAGES, maximum: CPU_PAGES, shared: true }),
+    );
+    const { image } = options;
+    const last = image.segments[image.segments.length - 1]!;
+    this.parts = {
+      guestMemory,
+      cpuMemories,
+      kernel: this.kernel.buffer,
+      arena: this.arena.buffer,
+      channel: TranslationChannel.allocate(),
+      pool: this.pool.buffer,
+      convention: options.go?.abi ?? "none",
+      functions: options.go?.functions.data ?? null,
+      programEnd: last.vaddr + last.memSize,
+      strace: options.strace,
+      stats: options.stats,
+      platform: platform.workerData,
+    };
+    const start = createProcess(this.kernel, guestMemory.buffer as SharedArrayBuffer, platform.clock, {
+      image: {
+        segments: image.segments.map((segment) => ({
+          vaddr: segment.vaddr,
+          bytes: image.bytes.subarray(segment.fileOffset, segment.fileOffset + segment.fileSize),
+          memSize: segment.memSize,
+          flags: segment.flags,
+        })),
+        entry: image.entry,
+        programHeaders: image.programHeadersAddress,
+        programHeaderCount: image.programHeaderCount,
+      },
+      argv: options.argv,
+      env: options.env,
+      path: options.path,
+      pid: options.pid,
+      uid: options.uid,
+      gid: options.gid,
+      cpus: options.cpus,
+      openFiles: options.openFiles,
+      hwcap: 0,
+    });
+    const first = this.pool.reserve()!.worker;
+    const cpu = new CpuState(cpuMemories[first]!.buffer as SharedArrayBuffer);
+    cpu.gpr.set(start.gpr);
+    cpu.rip = start.rip;
+    cpu.rflags = start.rflags;
+    this.pool.assign(first, start);
+  }
+
+  /** Starts the Workers and waits for the process to end. Call it once. */
+  async run(): Promise<Ending> {
+    if (this.arena.moduleCount === 0) this.startTranslator();
+    this.startGuestWorker(0);
+    for (let i = 0; i < SPARE_WORKERS; i++) {
+      const worker = this.pool.addSpare();
+      if (worker >= 0) this.startGuestWorker(worker);
+    }
+    return this.ending;
+  }
+
+  /** Ends every Worker. */
+  close(): void {
+    for (const worker of this.workers) worker.terminate();
+    this.workers.length = 0;
+  }
+
+  private startTranslator(): void {
+    new TranslationChannel(this.parts.channel).claimStart();
+    this.start({ kind: "translator", parts: this.parts, worker: -1 });
+  }
+  private startGuestWorker(worker: number): void {
+    this.start({ kind: "guest", parts: this.parts, worker });
+  }
+  private start(init: WorkerInit): void {
+    this.workers.push(
+      this.platform.startWorker(
+        init,
+        (message) => this.receive(message),
+        (what) => this.settle.reject(new MachineError(what)),
+      ),
+    );
+  }
+  private receive(message: WorkerMessage): void {
+    switch (message.type) {
+      case "exit":
+        this.settle.resolve({ waitStatus: message.waitStatus });
+        break;
+      case "create":
+        this.startGuestWorker(message.worker);
+        break;
+      case "translator":
+        this.start({ kind: "translator", parts: this.parts, worker: -1 });
+        break;
+      case "timers":
+        break;
+      case "broken":
+        this.settle.reject(new MachineError(message.what));
+        break;
+    }
+  }
+}

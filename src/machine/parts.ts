@@ -1,0 +1,45 @@
+/** What the supervisor hands to every Worker of a machine; everything in it can be cloned or is shared memory. */
+import type { CallingConvention } from "../../jit/code-source.js";
+import type { FunctionTableData } from "../go/function-table.js";
+
+/** Shared by all Workers of one machine. */
+export interface MachineParts {
+  readonly guestMemory: WebAssembly.Memory;
+  /** CPU block of each Worker, by its number. */
+  readonly cpuMemories: readonly WebAssembly.Memory[];
+  readonly kernel: SharedArrayBuffer;
+  readonly arena: SharedArrayBuffer;
+  readonly channel: SharedArrayBuffer;
+  readonly pool: SharedArrayBuffer;
+  readonly convention: CallingConvention;
+  /** Null if the program has no Go function table. */
+  readonly functions: FunctionTableData | null;
+  /** Guest addresses below this are the program's own; code elsewhere is not cached. */
+  readonly programEnd: number;
+  readonly strace: boolean;
+  readonly stats: boolean;
+  /** What the platform's own side of the Worker needs, e.g. the mounts. */
+  readonly platform: unknown;
+}
+
+export interface WorkerInit {
+  readonly kind: "guest" | "translator";
+  readonly parts: MachineParts;
+  /** Number of the Worker (guest only). */
+  readonly worker: number;
+}
+
+/** What Workers tell the supervisor. */
+export type WorkerMessage =
+  /** The process has ended, with a status as wait(2) gives it. */
+  | { readonly type: "exit"; readonly waitStatus: number }
+  /** A thread waits for Worker `worker` to be created. */
+  | { readonly type: "create"; readonly worker: number }
+  /** A thread waits for the translator. */
+  | { readonly type: "translator" }
+  | { readonly type: "timers" }
+  /** Something is wrong in gojit itself. */
+  | { readonly type: "broken"; readonly what: string };
+
+/** Wasm pages of the guest memory that modules declare as the maximum. */
+export const MAX_GUEST_PAGES = 65535;

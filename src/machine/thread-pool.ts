@@ -1,0 +1,129 @@
+/**
+ * Which Worker runs which guest thread, in shared memory, so that a thread starts another without asking the
+ * supervisor: idle Workers wait here. Worker `i` owns CPU block `i` for its whole life.
+ */
+
+/** Most Workers, and so guest threads at once. */
+export const MAX_WORKERS = 256;
+
+// Header words.
+const LOCK = 0;
+const NEXT_WORKER = 1;
+const IDLE_COUNT = 2;
+const HEADER_WORDS = 16;
+const IDLE_AT = HEADER_WORDS;
+const OWNER_AT = IDLE_AT + MAX_WORKERS;
+const MAILBOX_AT = OWNER_AT + 1024;
+
+// Words of a Worker's mailbox.
+const M_STATE = 0;
+const M_SLOT = 1;
+const M_TID = 2;
+const M_CLEAR_TID = 3;
+const MAILBOX_WORDS = 8;
+
+const EMPTY = 0;
+const FULL = 1;
+
+/** A guest thread that a Worker is to run; its registers are in the Worker's CPU block. */
+export interface Assignment {
+  /** Row of the kernel's thread table. */
+  readonly slot: number;
+  readonly tid: number;
+  readonly clearChildTid: number;
+}
+
+export class ThreadPool {
+  readonly buffer: SharedArrayBuffer;
+  private readonly words: Int32Array;
+
+  static allocate(): SharedArrayBuffer {
+    return new SharedArrayBuffer((MAILBOX_AT + MAX_WORKERS * MAILBOX_WORDS) * 4);
+  }
+  constructor(buffer: SharedArrayBuffer) {
+    this.buffer = buffer;
+    this.words = new Int32Array(buffer);
+  }
+
+  /**
+   * Reserves a Worker for a new thread. `idle` is false if it has yet to be created (by the supervisor).
+   * Returns null if there can be no more.
+   */
+  reserve(): { readonly worker: number; readonly idle: boolean } | null {
+    const { words } = this;
+    this.lock();
+    try {
+      const idleCount = words[IDLE_COUNT]!;
+      if (idleCount > 0) {
+        words[IDLE_COUNT] = idleCount - 1;
+        return { worker: words[IDLE_AT + idleCount - 1]!, idle: true };
+      }
+      const worker = words[NEXT_WORKER]!;
+      if (worker >= MAX_WORKERS) return null;
+      words[NEXT_WORKER] = worker + 1;
+      return { worker, idle: false };
+    } finally {
+      this.unlock();
+    }
+  }
+  /** Announces a Worker that the supervisor creates before it is needed; its number, or -1 if there can be no more. */
+  addSpare(): number {
+    this.lock();
+    try {
+      const worker = this.words[NEXT_WORKER]!;
+      if (worker >= MAX_WORKERS) return -1;
+      this.words[NEXT_WORKER] = worker + 1;
+      // Idle even before it has started: what it is assigned waits in its mailbox.
+      this.offer(worker);
+      return worker;
+    } finally {
+      this.unlock();
+    }
+  }
+  /** Hands `assignment` to a reserved Worker, whose CPU block has been filled. */
+  assign(worker: number, assignment: Assignment): void {
+    const { words } = this;
+    const at = MAILBOX_AT + worker * MAILBOX_WORDS;
+    words[at + M_SLOT] = assignment.slot;
+    words[at + M_TID] = assignment.tid;
+    words[at + M_CLEAR_TID] = assignment.clearChildTid | 0;
+    Atomics.store(words, OWNER_AT + assignment.slot, worker + 1);
+    Atomics.store(words, at + M_STATE, FULL);
+    Atomics.notify(words, at + M_STATE);
+  }
+  /** The Worker's side, after a thread has ended: makes the Worker available again. */
+  release(worker: number): void {
+    this.lock();
+    this.offer(worker);
+    this.unlock();
+  }
+  /** The Worker's side: waits for its next thread. */
+  next(worker: number): Assignment {
+    const { words } = this;
+    const at = MAILBOX_AT + worker * MAILBOX_WORDS;
+    while (Atomics.load(words, at + M_STATE) === EMPTY) Atomics.wait(words, at + M_STATE, EMPTY);
+    Atomics.store(words, at + M_STATE, EMPTY);
+    return {
+      slot: words[at + M_SLOT]!,
+      tid: words[at + M_TID]!,
+      clearChildTid: words[at + M_CLEAR_TID]! >>> 0,
+    };
+  }
+  /** The Worker that runs the thread in `slot`, or -1. */
+  workerOf(slot: number): number {
+    return Atomics.load(this.words, OWNER_AT + slot) - 1;
+  }
+
+  private offer(worker: number): void {
+    const count = this.words[IDLE_COUNT]!;
+    this.words[IDLE_AT + count] = worker;
+    this.words[IDLE_COUNT] = count + 1;
+  }
+  private lock(): void {
+    while (Atomics.compareExchange(this.words, LOCK, 0, 1) !== 0) Atomics.wait(this.words, LOCK, 1, 10);
+  }
+  private unlock(): void {
+    Atomics.store(this.words, LOCK, 0);
+    Atomics.notify(this.words, LOCK, 1);
+  }
+}

@@ -1,0 +1,31 @@
+/** The Worker that translates: the only one that loads the decoder and Binaryen. */
+import { CodeArena } from "../../jit/code-arena.js";
+import { TranslationChannel } from "../../jit/channel.js";
+import { DEFAULT_TRANSLATOR_OPTIONS, Translator } from "../../jit/translator.js";
+import { GUEST_BASE, GuestMemory } from "../../runtime-shims/guest-memory.js";
+import { KernelMemory } from "../../runtime-shims/kernel-memory.js";
+import { PageMap } from "../../runtime-shims/page-map.js";
+import { FunctionTable } from "../go/function-table.js";
+import { MAX_GUEST_PAGES, type MachineParts } from "./parts.js";
+import { ProgramCode } from "./program-code.js";
+
+/** Serves translation requests for ever. `now` gives milliseconds, for counters. */
+export function serveTranslation(parts: MachineParts, now: () => number): never {
+  const pages = new PageMap(new KernelMemory(parts.kernel));
+  const memory = new GuestMemory(parts.guestMemory.buffer as SharedArrayBuffer, pages);
+  const functions = parts.functions ? new FunctionTable(parts.functions) : null;
+  const arena = new CodeArena(parts.arena);
+  const translator = new Translator(
+    new ProgramCode(memory, functions, parts.convention),
+    arena,
+    { guestBase: GUEST_BASE, guestPages: MAX_GUEST_PAGES, now, ...DEFAULT_TRANSLATOR_OPTIONS },
+    (pc) => pc >= parts.programEnd,
+  );
+  if (arena.moduleCount === 0) {
+    arena.publish(
+      { bytes: translator.runtimeModule(), map: new Uint8Array(0), regions: [], dynamic: false },
+      arena.epoch,
+    );
+  }
+  return new TranslationChannel(parts.channel).serve((pc) => translator.translate(pc));
+}

@@ -1,0 +1,91 @@
+import { expect, test } from "vitest";
+import { decodeText } from "../runtime-shims/guest-memory.js";
+import { buildVdso } from "../runtime-shims/vdso.js";
+import { ENTRY, newGuest, sp } from "./kernel-fixture.js";
+
+test("the initial stack is what the kernel lays out", () => {
+  const { thread, process, start } = newGuest();
+  const { memory } = process;
+  const text = (at: number): string => decodeText(memory.slice(at, memory.stringLength(at, 4096)));
+  const word = (index: number): number => memory.getUint64(sp(thread) + 8 * index);
+  expect(thread.cpu.rip).toBe(ENTRY);
+  expect(start.tid).toBe(1000);
+  expect(sp(thread) % 16).toBe(0);
+  expect(word(0)).toBe(3);
+  expect([1, 2, 3].map((i) => text(word(i)))).toEqual(["prog", "one", "two"]);
+  expect(word(4)).toBe(0);
+  expect([5, 6].map((i) => text(word(i)))).toEqual(["A=1", "BB=22"]);
+  expect(word(7)).toBe(0);
+  // Strings lie in order, each right behind the one before.
+  expect(word(2)).toBe(word(1) + 5);
+  expect(word(5)).toBe(word(3) + 4);
+  const auxv = new Map<number, number>();
+  for (let index = 8; word(index) !== 0; index += 2) auxv.set(word(index), word(index + 1));
+  expect(auxv.get(6)).toBe(4096);
+  expect(auxv.get(3)).toBe(0x400040);
+  expect(auxv.get(5)).toBe(3);
+  expect(auxv.get(9)).toBe(ENTRY);
+  expect(auxv.get(11)).toBe(1000);
+  expect(text(auxv.get(15)!)).toBe("x86_64");
+  expect(text(auxv.get(31)!)).toBe("/bin/prog");
+  expect(memory.load(auxv.get(25)!, 16).some((byte) => byte !== 0)).toBe(true);
+  expect(memory.load(auxv.get(33)!, 4)).toEqual(Uint8Array.of(0x7f, 0x45, 0x4c, 0x46));
+});
+
+test("segments, bss and stack have their protection", () => {
+  const { process } = newGuest();
+  const { memory } = process;
+  expect(memory.readable(0x400000, 0x2000)).toBe(true);
+  expect(memory.writable(0x400000, 1)).toBe(false);
+  expect(memory.writable(0x500000, 0x4000)).toBe(true);
+  expect(memory.load(0x500000, 4)).toEqual(Uint8Array.of(1, 2, 3, 0));
+  expect(memory.readable(0x504000, 1)).toBe(false);
+});
+
+/** Looks a function up as Go's runtime does (vdso_linux.go): hash chain, type, version. */
+const lookUp = (image: Uint8Array, wanted: string): number | undefined => {
+  const view = new DataView(image.buffer);
+  const text = (at: number): string => {
+    let end = at;
+    while (image[end] !== 0) end++;
+    return new TextDecoder().decode(image.subarray(at, end));
+  };
+  const dynamic = new Map<number, number>();
+  const at = view.getUint32(64 + 56 + 8, true);
+  for (let entry = at; view.getUint32(entry, true) !== 0; entry += 16) {
+    dynamic.set(view.getUint32(entry, true), view.getUint32(entry + 8, true));
+  }
+  const [hash, strings, symbols] = [dynamic.get(4)!, dynamic.get(5)!, dynamic.get(6)!];
+  const [versions, definitions] = [dynamic.get(0x6fff_fff0)!, dynamic.get(0x6fff_fffc)!];
+  let version = -1;
+  for (let def = definitions; ; def += view.getUint32(def + 16, true)) {
+    const name = strings + view.getUint32(def + view.getUint32(def + 12, true), true);
+    const isBase = (view.getUint16(def + 2, true) & 1) !== 0;
+    if (!isBase && view.getUint32(def + 8, true) === 0x3ae75f6 && text(name) === "LINUX_2.6") {
+      version = view.getUint16(def + 4, true);
+    }
+    if (view.getUint32(def + 16, true) === 0) break;
+  }
+  const buckets = view.getUint32(hash, true);
+  let symbol = view.getUint32(hash + 8, true);
+  for (; symbol !== 0; symbol = view.getUint32(hash + 8 + 4 * (buckets + symbol), true)) {
+    const row = symbols + 24 * symbol;
+    if (text(strings + view.getUint32(row, true)) !== wanted) continue;
+    expect(view.getUint16(versions + 2 * symbol, true)).toBe(version);
+    expect(image[row + 4] & 15).toBe(2);
+    return view.getUint32(row + 8, true);
+  }
+  return undefined;
+};
+
+test("the vDSO has what Go looks for", () => {
+  const image = buildVdso();
+  expect(image.length).toBeLessThanOrEqual(4096);
+  for (const [name, nr] of [
+    ["__vdso_clock_gettime", 228],
+    ["__vdso_gettimeofday", 96],
+  ] as const) {
+    const code = lookUp(image, name)!;
+    expect([...image.subarray(code, code + 8)]).toEqual([0xb8, nr, 0, 0, 0, 0x0f, 0x05, 0xc3]);
+  }
+});
