@@ -113,5 +113,17 @@ export const guestCases: readonly GuestCase[] = [
   alone("nan-bits"),
   alone("big-function"),
   together("unsafe and reflect", "unsafe", "reflect"),
-  together("library", "maps", "strings", "sort", "json", "fmt", "regexp", "hashes", "compress", "bignum", "time-format"),
+  together(
+    "library",
+    "maps",
+    "strings",
+    "sort",
+    "json",
+    "fmt",
+    "regexp",
+    "hashes",
+    "compress",
+    "bignum",
+    "time-format",
+  ),
 ];

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { StderrComparison } from "./cases.js";
 
 /** What a run left behind. */
@@ -10,7 +11,7 @@ export interface Outcome {
   files: Record<string, Uint8Array>;
 }
 
-/** An `Outcome` as kept in `expected/*.json`: bytes that are not UTF-8 text are base64. */
+/** An `Outcome` as kept in `expected/*.json`: text as it is, other and large content by size and hash. */
 export interface RecordedOutcome {
   status: number;
   stdout: Content;
@@ -18,14 +19,17 @@ export interface RecordedOutcome {
   files?: Record<string, Content>;
 }
 
-type Content = string | { base64: string };
+type Content = string | { sizeBytes: number; sha256: string };
 
 function content(bytes: Uint8Array): Content {
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return { base64: Buffer.from(bytes).toString("base64") };
+  if (bytes.length <= 100_000) {
+    try {
+      return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    } catch {
+      // not text
+    }
   }
+  return { sizeBytes: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") };
 }
 
 /** The comparable form of an outcome; two runs agree when theirs are deeply equal. */
@@ -46,26 +50,32 @@ function normalizeStderr(stderr: string, comparison: StderrComparison): string {
 }
 
 /**
- * Removes from a Go crash report what differs between two runs of the same program: the runtime's own stack, argument
- * values, stack addresses, the numbers of goroutines other than 1, and how many frames were left out.
+ * Removes from a Go crash report what differs between two runs of the same program: the runtime's own stack, all
+ * goroutines but the first one reported, argument values, stack and goroutine addresses, goroutine numbers other
+ * than 1, and how many frames were left out.
  */
 export function normalizeTrace(report: string): string {
   const kept: string[] = [];
-  let inRuntimeStack = false;
+  let goroutines = 0;
+  let keep = true;
   for (const line of report.split("\n")) {
-    if (line === "runtime stack:") inRuntimeStack = true;
-    if (line.startsWith("goroutine ")) inRuntimeStack = false;
-    if (inRuntimeStack) continue;
-    kept.push(
-      line
-        .replace(/^(?:goroutine (?!1 )\d+|goroutine 1 .*?(?=\[))/, (text) => (text.startsWith("goroutine 1 ") ? "goroutine 1 " : "goroutine N"))
-        .replace(/ in goroutine \d+$/, "")
-        .replace(/^(runtime: sp=).*/, "$1...")
-        .replace(/^(\S.*?\.[^.\s]+)\([^()]*\)$/, "$1(...)")
-        .replace(/\d+ frames elided/, "N frames elided"),
-    );
+    if (line === "runtime stack:") keep = false;
+    if (line.startsWith("goroutine ")) keep = ++goroutines === 1;
+    if (keep) kept.push(normalizeTraceLine(line));
   }
   return kept.join("\n");
+}
+
+function normalizeTraceLine(line: string): string {
+  return line
+    .replace(/^goroutine (\d+) .*?(?=\[)/, (_, number) => `goroutine ${number === "1" ? "1" : "N"} `)
+    .replace(/^(created by .*) in goroutine \d+$/, "$1")
+    .replace(/^(runtime: sp=).*/, "$1...")
+    .replace(/ fp=0x[0-9a-f]+ sp=0x[0-9a-f]+/, "")
+    .replace(/^(\S.*?\.[^.\s]+)\([^()]*\)$/, "$1(...)")
+    .replace(/^panic\(.*\)$/, "panic(...)")
+    .replace(/^(\s*panic: \(.*\) )0x[0-9a-f]+/, "$1...")
+    .replace(/\d+ frames elided/, "N frames elided");
 }
 
 function reasonLines(report: string): string {

@@ -21,7 +21,7 @@ for (const version of asked.length > 0 ? asked : guestVersions()) {
       outcomes[guest.name] ??= outcome;
       if (!isDeepStrictEqual(outcome, outcomes[guest.name])) {
         console.error(`${guest.name}, Go ${version}, ${cpus} cpus: differs from the first run`);
-        console.error(outcome, outcomes[guest.name]);
+        for (const one of [outcome, outcomes[guest.name]]) console.error(JSON.stringify(one).slice(0, 3000));
         process.exitCode = 1;
       }
     }

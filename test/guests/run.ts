@@ -78,7 +78,9 @@ function start(guest: GuestCase, run: RunOptions, cwd: string): Promise<Omit<Out
       const result = { status, stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr).toString() };
       if (!timedOut) return resolve(result);
       const seen = `stdout ends ${JSON.stringify(result.stdout.toString().slice(-300))}, stderr ends ${JSON.stringify(result.stderr.slice(-1000))}`;
-      reject(new Error(`${guest.name}, Go ${run.version}, ${run.cpus} cpus: still running after ${timeoutMs} ms; ${seen}`));
+      reject(
+        new Error(`${guest.name}, Go ${run.version}, ${run.cpus} cpus: still running after ${timeoutMs} ms; ${seen}`),
+      );
     });
   });
 }
