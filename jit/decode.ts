@@ -74,7 +74,9 @@ for (const value of Object.values(Register)) {
   const number = RegisterExt.number(value);
   if (RegisterExt.isGPR(value)) {
     const high = value >= Register.AH && value <= Register.BH;
-    registerShapes[value] = { kind: OP_GPR, size, reg: high ? value - Register.AH : number, high };
+    // iced counts byte registers in one row: AL to BL, AH to BH, SPL to R15L.
+    const reg = size === 1 && number >= 4 ? number - 4 : number;
+    registerShapes[value] = { kind: OP_GPR, size, reg, high };
   } else if (RegisterExt.isXMM(value) && number < 16) {
     registerShapes[value] = { kind: OP_XMM, size, reg: number, high: false };
   } else registerShapes[value] = { kind: OP_OTHER, size, reg: number, high: false };

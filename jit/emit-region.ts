@@ -52,7 +52,7 @@ const rspBit = gprBit(RSP);
 function mayFault({ insn, entry }: Item): boolean {
   if (entry.ends === "stop") return true;
   const name = mnemonicName(insn.mnemonic);
-  if (name === "Div" || name === "Idiv") return true;
+  if (name === "Div" || name === "Idiv" || name === "Leave") return true;
   return insn.operands.some((operand) => operand.kind === OP_MEM && operand.base !== RSP) && name !== "Lea";
 }
 
@@ -87,11 +87,10 @@ export class RegionEmitter {
     this.stackLagsIn = this.analyseStackLag();
     this.pendingFlags = region.blocks.map(() => null);
     l.beginFunction();
-    const body = w.block(null, [
-      ...this.loads(this.liveness.registersIn[0]! & ~rspBit, this.liveness.flagsIn[0]!),
-      ...this.tree(0),
-      w.unreachable(),
-    ]);
+    const statements = this.loads(this.liveness.registersIn[0]! & ~rspBit, this.liveness.flagsIn[0]!);
+    this.tree(0, statements);
+    statements.push(w.unreachable());
+    const body = w.block(null, statements);
     const functionRef = w.addFunction(name, this.params, i32, l.functionLocals(), body);
     for (const { expr, pc } of l.marks) w.mark(functionRef, expr, pc - region.entry + MARK_BIAS);
     return functionRef;
@@ -99,20 +98,27 @@ export class RegionEmitter {
 
   // --- structure ---
 
-  /** Block `index` and everything it dominates. Never falls through. */
-  private tree(index: number): Expr[] {
+  /** Appends block `index` and everything it dominates to `out`. Never falls through. */
+  private tree(index: number, out: Expr[]): void {
     const merges = this.flow.children[index]!.filter((child) => this.flow.isMerge[child]);
-    const body = this.within(index, merges.reverse());
-    return this.flow.isLoop[index] ? [this.w.loop(`L${index}`, this.w.block(null, body))] : body;
+    if (!this.flow.isLoop[index]) return this.within(index, merges, out);
+    const body: Expr[] = [];
+    this.within(index, merges, body);
+    out.push(this.w.loop(`L${index}`, this.w.block(null, body)));
   }
-  /** Block `index`, followed by the merge points it dominates; `merges` in descending order, outermost first. */
-  private within(index: number, merges: readonly number[]): Expr[] {
-    if (merges.length === 0) return this.block(index);
-    const [outermost, ...rest] = merges as [number, ...number[]];
-    return [this.w.block(`B${outermost}`, this.within(index, rest)), ...this.tree(outermost)];
+  /** Block `index`, followed by the merge points it dominates, ascending; the last one is outermost. */
+  private within(index: number, merges: readonly number[], out: Expr[]): void {
+    let inner: Expr[] = [];
+    this.block(index, merges.length ? inner : out);
+    merges.forEach((merge, i) => {
+      const block = this.w.block(`B${merge}`, inner);
+      inner = i === merges.length - 1 ? out : [];
+      inner.push(block);
+      this.tree(merge, inner);
+    });
   }
 
-  private block(index: number): Expr[] {
+  private block(index: number, out: Expr[]): void {
     const { l, liveness } = this;
     const block = this.region.blocks[index]!;
     l.beginBlock(this.pendingFlags[index]!);
@@ -130,14 +136,13 @@ export class RegionEmitter {
       item.entry.lift(l, item.insn);
       if (i < straight) l.endInstruction();
     });
-    const end = this.terminator(index, block, lags);
+    this.terminator(index, block, lags, out);
     l.endInstruction();
-    return end;
   }
 
   // --- terminators ---
 
-  private terminator(index: number, block: Block, lags: boolean): Expr[] {
+  private terminator(index: number, block: Block, lags: boolean, out: Expr[]): void {
     const { w, l } = this;
     const { end } = block;
     const dirty = this.liveness.dirtyIn[index]! | block.items.reduce((mask, item) => mask | item.registersWritten, 0);
@@ -147,35 +152,40 @@ export class RegionEmitter {
       case "fall":
       case "jump":
         this.handOverFlags(index, [end.to]);
-        return [...l.takeStatements(), ...this.goto(state, end.to)];
+        l.moveStatements(out);
+        return this.goto(state, end.to, out);
       case "branch": {
         const condition = l.branchCondition!;
         this.handOverFlags(index, [end.taken, end.fall]);
-        const before = l.takeStatements();
-        return [
-          ...before,
-          w.if(condition, w.block(null, this.goto(state, end.taken)), w.block(null, this.goto(state, end.fall))),
-        ];
+        l.moveStatements(out);
+        const taken: Expr[] = [];
+        const fall: Expr[] = [];
+        this.goto(state, end.taken, taken);
+        this.goto(state, end.fall, fall);
+        out.push(w.if(condition, w.block(null, taken), w.block(null, fall)));
+        return;
       }
       case "table":
-        return this.tableJump(state, end.index, end.targets);
+        return this.tableJump(state, end.index, end.targets, out);
       case "indirect":
         this.leave(state, neededAtExit(this.source, this.region, block));
-        return [...l.takeStatements(), w.return(l.get(l.target!))];
+        l.emit(w.return(l.get(l.target!)));
+        return l.moveStatements(out);
       case "return":
         this.leave(state, neededAtExit(this.source, this.region, block));
-        return [...l.takeStatements(), w.return(l.get(l.target!))];
+        l.emit(w.return(l.get(l.target!)));
+        return l.moveStatements(out);
       case "call":
-        return this.call(state, block, end.target, end.next);
+        return this.call(state, block, end.target, end.next, out);
       case "syscall":
-        return this.systemCall(state, lastInsn(block), end.next);
+        return this.systemCall(state, lastInsn(block), end.next, out);
       case "stop":
-        return l.takeStatements();
+        return l.moveStatements(out);
       case "illegal": {
         this.leave(state, { registers: ALL_REGISTERS, flags: ALL_FLAGS });
         l.insn = { ...NO_INSN, pc: end.pc };
         l.raise(end.what === "no instruction" ? VECTOR_UD : VECTOR_UNIMPLEMENTED);
-        return l.takeStatements();
+        return l.moveStatements(out);
       }
     }
   }
@@ -195,7 +205,7 @@ export class RegionEmitter {
     }
   }
 
-  private call(state: ExitState, block: Block, target: number, next: Edge): Expr[] {
+  private call(state: ExitState, block: Block, target: number, next: Edge, out: Expr[]): void {
     const { w, l } = this;
     const returnTo = lastInsn(block).next;
     this.leave(state, neededAtExit(this.source, this.region, block));
@@ -214,29 +224,31 @@ export class RegionEmitter {
     }
     l.assign(result, call);
     l.emit(w.if(w.i32.ne(l.get(result), w.i32.const(returnTo)), w.return(l.get(result))));
-    return this.comeBack(state, next);
+    this.comeBack(state, next, out);
   }
 
-  private systemCall(state: ExitState, insn: Insn, next: Edge): Expr[] {
+  private systemCall(state: ExitState, insn: Insn, next: Edge, out: Expr[]): void {
     const { w, l } = this;
     this.leave(state, { registers: ALL_REGISTERS, flags: ALL_FLAGS });
     l.emit(w.store(CPU, i32, 4, w.i32.const(0), w.i32.const(insn.next), CPU_RIP));
     const result = l.fresh(i32);
     l.assign(result, w.call("syscall", [], i32));
     l.emit(w.if(l.get(result), w.return(l.get(result))));
-    return this.comeBack(state, next);
+    this.comeBack(state, next, out);
   }
 
   /** After a callee has returned to `next`: everything is in the CPU block. */
-  private comeBack(state: ExitState, next: Edge): Expr[] {
+  private comeBack(state: ExitState, next: Edge, out: Expr[]): void {
     const { l } = this;
     const live = "block" in next ? this.liveness.registersIn[next.block]! : rspBit;
     const flags = "block" in next ? this.liveness.flagsIn[next.block]! : 0;
     const clean: ExitState = { index: state.index, dirty: 0, dirtyFlags: 0, lags: false };
-    return [...l.takeStatements(), ...this.loads(live | rspBit, flags), ...this.goto(clean, next)];
+    l.moveStatements(out);
+    out.push(...this.loads(live | rspBit, flags));
+    this.goto(clean, next, out);
   }
 
-  private tableJump(state: ExitState, indexRegister: number, targets: readonly Edge[]): Expr[] {
+  private tableJump(state: ExitState, indexRegister: number, targets: readonly Edge[], out: Expr[]): void {
     const { w, l } = this;
     const distinct: Edge[] = [];
     const labels: string[] = [];
@@ -259,14 +271,16 @@ export class RegionEmitter {
     );
     // Innermost: the switch; around it one block per distinct target, then the way out for any other index.
     let nest: Expr[] = [w.switch(labels, other, clamped)];
-    const before = l.takeStatements();
+    l.moveStatements(out);
     this.leave(state, { registers: ALL_REGISTERS, flags: ALL_FLAGS });
-    const wayOut = [...l.takeStatements(), w.return(l.get(l.target!))];
-    nest = [w.block(other, nest), ...wayOut];
+    l.emit(w.return(l.get(l.target!)));
+    nest = [w.block(other, nest)];
+    l.moveStatements(nest);
     distinct.forEach((edge, i) => {
-      nest = [w.block(`T${state.index}_${i}`, nest), ...this.goto(state, edge)];
+      nest = [w.block(`T${state.index}_${i}`, nest)];
+      this.goto(state, edge, nest);
     });
-    return [...before, ...nest];
+    out.push(...nest);
   }
 
   /**
@@ -293,12 +307,11 @@ export class RegionEmitter {
 
   // --- edges ---
 
-  /** Statements that carry control over `edge`; the flags have been handed over. */
-  private goto(state: ExitState, edge: Edge): Expr[] {
+  /** Appends statements that carry control over `edge`; the flags have been handed over. */
+  private goto(state: ExitState, edge: Edge, out: Expr[]): void {
     const { w, l } = this;
     if ("exit" in edge) {
       const needed = neededOverEdge(this.source, this.region, edge);
-      const out: Expr[] = [];
       if (state.lags) out.push(this.storeRsp());
       out.push(...this.registerStores(state.dirty & needed.registers & ~rspBit));
       out.push(...this.flagStores(state.dirtyFlags & needed.flags));
@@ -312,10 +325,9 @@ export class RegionEmitter {
           ? w.returnCall(local, args, i32)
           : w.returnCallIndirect(TABLE, w.i32.const(this.linkage.slot(edge.exit)), args, this.params, i32),
       );
-      return out;
+      return;
     }
     const to = edge.block;
-    const out: Expr[] = [];
     if (state.lags && !this.stackLagsIn[to]) out.push(this.storeRsp());
     if (to <= state.index) {
       // A safepoint: signals are taken here, with every live register in the CPU block.
@@ -324,13 +336,11 @@ export class RegionEmitter {
         ...this.registerStores(state.dirty & this.liveness.registersIn[to]! & ~rspBit),
         ...this.flagStores(state.dirtyFlags & this.liveness.flagsIn[to]!),
       ];
-      const pc = this.region.blocks[to]!.pc;
+      const { pc } = this.region.blocks[to]!;
       out.push(w.if(this.pollWord(), w.block(null, [...stores, w.return(w.i32.const(pc))])));
       out.push(w.br(`L${to}`));
-      return out;
-    }
-    if (this.flow.isMerge[to]) return [...out, w.br(`B${to}`)];
-    return [...out, ...this.tree(to)];
+    } else if (this.flow.isMerge[to]) out.push(w.br(`B${to}`));
+    else this.tree(to, out);
   }
 
   private pollWord(): Expr {

@@ -88,9 +88,9 @@ export class GuestMemory {
     this.bytes.fill(value, address - GUEST_BASE, address - GUEST_BASE + length);
   }
 
-  /** Copies bytes into guest memory. */
+  /** Copies bytes into guest memory; no bytes may go to any address. */
   store(address: number, bytes: Uint8Array): void {
-    this.bytes.set(bytes, address - GUEST_BASE);
+    if (bytes.length !== 0) this.bytes.set(bytes, address - GUEST_BASE);
   }
 
   /** A private copy of [address, address + length). */

@@ -3,6 +3,7 @@
  * Every Worker and the supervisor map it, compute the same offsets, and guard what they change with the locks in it.
  * All offsets are in bytes; a word is an Int32.
  */
+import { FILES_BYTES } from "./files-layout.js";
 
 /** Most guest threads alive at once; clone answers EAGAIN beyond it. */
 export const MAX_THREADS = 512;
@@ -46,6 +47,8 @@ export const sections = {
   pageFlags: section(GUEST_PAGES),
   /** One byte for each guest page: 1 when its content may be other than zero. */
   pageDirty: section(GUEST_PAGES),
+  /** See files-layout.ts. */
+  files: section(FILES_BYTES),
 } as const;
 
 /** Size of the kernel memory in bytes. */

@@ -1,3 +1,4 @@
+import type { Files } from "./files.js";
 import type { FileMapper, HostClock, MachineHooks } from "./hooks.js";
 import { GuestMemory } from "./guest-memory.js";
 import { header, headerTimes, type KernelMemory, locks, MAX_THREADS } from "./kernel-memory.js";
@@ -33,6 +34,8 @@ export class Process {
   readonly pid: number;
   /** How mmap reads files; set by the files layer. */
   fileMapper: FileMapper | undefined = undefined;
+  /** Descriptors and the tree of names; set by the files layer. */
+  files: Files | undefined = undefined;
 
   constructor(parts: ProcessParts) {
     this.kernel = parts.kernel;

@@ -1,5 +1,5 @@
 import type { Cpu } from "./cpu.js";
-import { MAX_THREADS, sections, THREAD_WORDS } from "./kernel-memory.js";
+import { type KernelMemory, MAX_THREADS, sections, THREAD_WORDS } from "./kernel-memory.js";
 import type { Process } from "./process.js";
 
 /** Words of a row of the thread table. */
@@ -93,8 +93,8 @@ export const reserveSlot = (process: Process, tid: number): number => {
 };
 
 /** The slot of the live thread with this tid, or −1. */
-export const slotOfTid = (process: Process, tid: number): number => {
-  const words = process.kernel.words;
+export const slotOfTidIn = (kernel: KernelMemory, tid: number): number => {
+  const { words } = kernel;
   for (let slot = 0; slot < MAX_THREADS; slot++) {
     const base = rowOf(slot);
     if (Atomics.load(words, base + row.state) !== threadState.free && Atomics.load(words, base + row.tid) === tid) {
@@ -103,3 +103,6 @@ export const slotOfTid = (process: Process, tid: number): number => {
   }
   return -1;
 };
+
+/** The slot of the live thread with this tid, or −1. */
+export const slotOfTid = (process: Process, tid: number): number => slotOfTidIn(process.kernel, tid);

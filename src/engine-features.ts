@@ -1,3 +1,5 @@
+import { GojitError } from "./errors.js";
+
 /** One ability of a JavaScript engine that gojit asks for. */
 export interface EngineFeature {
   readonly name: string;
@@ -12,7 +14,7 @@ export interface EngineFeature {
 
 const newerEngine = "use Node 24 or newer, or a browser of 2025 or newer";
 
-/** What is asked of an engine, most basic first. Every probe takes well under a millisecond. */
+/** What is asked of an engine, most basic first. All probes but the memory's size take well under a millisecond. */
 export const engineFeatures: readonly EngineFeature[] = [
   {
     name: "shared memory",
@@ -77,9 +79,16 @@ export const engineFeatures: readonly EngineFeature[] = [
   },
 ];
 
-/** The required features that this engine lacks. */
-export function missingFeatures(): EngineFeature[] {
-  return engineFeatures.filter((feature) => feature.required && !feature.probe());
+/**
+ * Checks the required features, but not the memory's size: reserving it takes 16 ms, and creating the guest's memory
+ * fails by itself where there is not enough.
+ * @throws GojitError naming the first that is missing.
+ */
+export function checkEngine(): void {
+  for (const { name, required, remedy, probe } of engineFeatures) {
+    if (!required || probe === canReserveGuestMemory || probe()) continue;
+    throw new GojitError("missing-engine-feature", `this JavaScript engine lacks ${name}: ${remedy}.`);
+  }
 }
 
 /** Limits of a memory: shared, one page at least and at most. */

@@ -161,9 +161,14 @@ function cmpxchg(lifter: Lifter, insn: Insn): void {
     }
   } else {
     old = width.keep(lifter.read(target!));
+    // On failure not even the upper half of a 32-bit target's register changes.
     const equal = width.ops.eq(expected.get(), old.get());
-    const replacement = w.select(equal, lifter.read(source!), old.get());
-    lifter.write(target!, replacement);
+    lifter.emit(
+      w.if(
+        equal,
+        lifter.nested(() => lifter.write(target!, lifter.read(source!))),
+      ),
+    );
   }
   // Written only on failure: on success the accumulator keeps even the upper half of its register.
   const failed = width.ops.ne(expected.get(), old.get());

@@ -20,9 +20,10 @@ const BASE_EDX = (1 << 0) | (1 << 4) | (1 << 8) | (1 << 15) | (1 << 23) | (1 << 
 
 /**
  * Announced features: each is here because all of its instructions have entries (a test compares). The baseline alone
- * keeps Go on its portable paths; POPCNT and SSE4.1 map to single Wasm operations.
+ * would keep Go on its portable paths; POPCNT and SSE4.1 (ROUNDSD) map to single Wasm operations. FISTTP, the one x87
+ * instruction of SSE3, is not lifted, as no other x87 instruction is.
  */
-export const FEATURES: readonly Exclude<CpuidBit, "base">[] = ["sse", "sse2", "popcnt"];
+export const FEATURES: readonly Exclude<CpuidBit, "base">[] = ["sse", "sse2", "sse3", "ssse3", "sse4.1", "popcnt"];
 
 /** Registers for a leaf: eax, ebx, ecx, edx. Unlisted leaves answer zero, as leaves above the maximum do on AMD. */
 function leaves(): ReadonlyMap<number, readonly [number, number, number, number]> {

@@ -107,10 +107,10 @@ export class Lifter {
     this.definitions = new Map(flags ?? []);
     for (const definition of new Set(this.definitions.values())) this.pin(definition);
   }
-  takeStatements(): Expr[] {
-    const taken = this.statements;
+  /** Appends the statements collected so far to `out`. */
+  moveStatements(out: Expr[]): void {
+    for (const statement of this.statements) out.push(statement);
     this.statements = [];
-    return taken;
   }
   /** Must follow each instruction: temporaries that no pending flag needs can be used again. */
   endInstruction(): void {

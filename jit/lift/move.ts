@@ -58,6 +58,11 @@ function cmov(condition: Condition): InstructionEntry["lift"] {
 function bswap(lifter: Lifter, insn: Insn): void {
   const { w } = lifter;
   const [target] = insn.operands;
+  if (target!.size === 2) {
+    // Undefined; processors clear the register's low half.
+    lifter.write(target!, w.i32.const(0));
+    return;
+  }
   if (target!.size === 4) {
     const old = lifter.value(i32, lifter.read(target!));
     const evenBytes = w.i32.and(w.i32.rotl(lifter.get(old), w.i32.const(8)), w.i32.const(0x00ff00ff));
@@ -269,7 +274,7 @@ export const MOVE: readonly InstructionEntry[] = [
     operands: ["rw"],
     cpuid: "base",
     lift: bswap,
-    samples: ["480fc9", "0fc9", "490fcd"],
+    samples: ["480fc9", "0fc9", "490fcd", "660fc9"],
   },
   {
     mnemonic: "Push",

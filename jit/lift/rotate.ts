@@ -57,44 +57,77 @@ function rotateThroughCarry(left: boolean): InstructionEntry["lift"] {
     const { w } = lifter;
     const [target, countOperand] = insn.operands;
     const width = new Width(lifter, target!.size);
-    const { ops, bits } = width;
     const variable = countOperand!.kind !== OP_IMM;
-    let count = countOf(lifter, insn, countOperand!);
-    if (bits < 32) {
-      const period = w.i32.const(bits + 1);
-      count = sourceOf(lifter, lifter.value(i32, w.i32.rem_u(count.get(), period)));
+    const count = countOf(lifter, insn, countOperand!);
+    if (!variable && constantCount(insn, countOperand!) === 0) {
+      updateOnlyPlain(lifter, width, target!, (old) => old);
+      return;
     }
-    const constant = variable ? -1 : constantCount(insn, countOperand!) % (bits < 32 ? bits + 1 : 64);
     const carryIn = sourceOf(lifter, lifter.value(i32, lifter.flag(CF)));
-    const n = () => width.fromI32(count.get());
-    const back = () => ops.sub(width.const(bits), n());
-    const carry = () => width.fromI32(carryIn.get());
-    // With one bit more than Wasm's type, the last step is made apart. For a count of 0 the result is not used.
-    const turned = (a: Source): Expr => {
-      if (left) {
-        const low = ops.shr_u(ops.shr_u(a.get(), width.const(1)), back());
-        return ops.or(ops.or(ops.shl(a.get(), n()), ops.shl(carry(), ops.sub(n(), width.const(1)))), low);
-      }
-      const high = ops.shl(ops.shl(a.get(), width.const(1)), back());
-      return ops.or(ops.or(ops.shr_u(a.get(), n()), ops.shl(carry(), back())), high);
-    };
-    const { a, result } = updateKeeping(lifter, width, insn, target!, count, (old) =>
-      constant > 0 ? turned(old) : w.select(count.get(), turned(old), old.get()),
-    );
-    if (constant === 0) return;
-    const carryOut = (): Expr => {
-      const position = left ? back() : ops.sub(n(), width.const(1));
-      return width.bit(ops.shr_u(a.get(), position), 0);
-    };
+    const carryOut = lifter.fresh(i32);
+    const turn = width.bits < 32 ? turnNarrow : turnWide;
+    const { result } = updateKeeping(lifter, width, insn, target!, count, (old) => {
+      const turned = turn(width, left, old, count, carryIn, variable);
+      lifter.assign(carryOut, turned.carry);
+      return turned.value;
+    });
+    const carry = () => lifter.get(carryOut);
     defineShift(
       lifter,
       count,
       variable,
-      givenFlags(ROTATE_FLAGS, [...a.values, ...result.values, ...count.values], (flag) => {
-        if (flag === CF) return carryOut();
-        return left ? w.i32.xor(carryOut(), width.negative(result.get())) : topBitsDiffer(width, result);
+      givenFlags(ROTATE_FLAGS, [...result.values, carryOut], (flag) => {
+        if (flag === CF) return carry();
+        return left ? w.i32.xor(carry(), width.negative(result.get())) : topBitsDiffer(width, result);
       }),
     );
+  };
+}
+/** Operand and carry together fit in an i32; counts go round after bits + 1. */
+function turnNarrow(
+  width: Width,
+  left: boolean,
+  old: Source,
+  count: Source,
+  carryIn: Source,
+): { value: Expr; carry: Expr } {
+  const { w } = width.lifter;
+  const period = width.bits + 1;
+  const i32Value = (value: Expr) => sourceOf(width.lifter, width.lifter.value(i32, value));
+  const joined = i32Value(w.i32.or(old.get(), w.i32.shl(carryIn.get(), w.i32.const(width.bits))));
+  const steps = i32Value(w.i32.rem_u(count.get(), w.i32.const(period)));
+  const back = w.i32.sub(w.i32.const(period), steps.get());
+  const turned = i32Value(
+    left
+      ? w.i32.or(w.i32.shl(joined.get(), steps.get()), w.i32.shr_u(joined.get(), back))
+      : w.i32.or(w.i32.shr_u(joined.get(), steps.get()), w.i32.shl(joined.get(), back)),
+  );
+  return { value: turned.get(), carry: width.bit(turned.get(), width.bits) };
+}
+/** With one bit more than Wasm's type, the last step is made apart. */
+function turnWide(
+  width: Width,
+  left: boolean,
+  old: Source,
+  count: Source,
+  carryIn: Source,
+  variable: boolean,
+): { value: Expr; carry: Expr } {
+  const { ops } = width;
+  const { w } = width.lifter;
+  const one = () => width.const(1);
+  const n = () => width.fromI32(count.get());
+  const back = () => ops.sub(width.const(width.bits), n());
+  const carry = () => width.fromI32(carryIn.get());
+  const turned = left
+    ? ops.or(
+        ops.or(ops.shl(old.get(), n()), ops.shl(carry(), ops.sub(n(), one()))),
+        ops.shr_u(ops.shr_u(old.get(), one()), back()),
+      )
+    : ops.or(ops.or(ops.shr_u(old.get(), n()), ops.shl(carry(), back())), ops.shl(ops.shl(old.get(), one()), back()));
+  return {
+    value: variable ? w.select(count.get(), turned, old.get()) : turned,
+    carry: width.bit(ops.shr_u(old.get(), left ? back() : ops.sub(n(), one())), 0),
   };
 }
 

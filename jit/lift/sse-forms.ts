@@ -1,6 +1,5 @@
 /** What the SSE tables share: sample encodings and the common shapes of entries. */
-import type { Insn } from "../decode.js";
-import { OP_XMM } from "../decode.js";
+import { OP_GPR, OP_XMM, type Insn, type Operand } from "../decode.js";
 import { v128, type Expr, type WasmBuilder } from "../wasm.js";
 import type { Access, CpuidBit, InstructionEntry } from "./entry.js";
 import type { Lifter } from "./lifter.js";
@@ -26,6 +25,12 @@ export function memorySamples(opcode: string, immediates: readonly string[] = ["
 }
 export function samples(opcode: string, immediates: readonly string[] = [""]): string[] {
   return [...registerSamples(opcode, immediates), ...memorySamples(opcode, immediates)];
+}
+
+/** Register forms with REX.W; `opcode` has no mandatory prefix but 66h. */
+export function wideSamples(opcode: string, immediates: readonly string[] = [""]): string[] {
+  const [prefix, rest] = split(opcode);
+  return immediates.flatMap((imm) => [`${prefix}48${rest}ca${imm}`, `${prefix}4d${rest}f8${imm}`]);
 }
 
 /** Tells MOVSD and CMPSD from the string instructions of the same name. */
@@ -94,6 +99,10 @@ export function unary(
     },
   };
 }
+
+/** A general register's low 32 bits whatever size the encoding names, or 1, 2 or 4 bytes of memory. */
+export const readLow = (lifter: Lifter, operand: Operand): Expr =>
+  operand.kind === OP_GPR ? lifter.gpr32(operand.reg) : lifter.read(operand);
 
 /** Calls `use` with getters of both operands' values, which are evaluated once. */
 export function binaryValues(

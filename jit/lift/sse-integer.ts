@@ -2,7 +2,18 @@
 import { OP_IMM, OP_MEM, type Operand } from "../decode.js";
 import { i64, v128, type Expr, type WasmBuilder } from "../wasm.js";
 import type { InstructionEntry } from "./entry.js";
-import { binary, binaryValues, idiom, laneMask, memorySamples, registerSamples, samples, zero } from "./sse-forms.js";
+import {
+  binary,
+  binaryValues,
+  idiom,
+  laneMask,
+  memorySamples,
+  readLow,
+  registerSamples,
+  samples,
+  wideSamples,
+  zero,
+} from "./sse-forms.js";
 
 type Compute = (w: WasmBuilder, a: Expr, b: Expr) => Expr;
 const sse2 = (mnemonic: string, opcode: string, compute: Compute): InstructionEntry =>
@@ -141,11 +152,11 @@ const insertWord: InstructionEntry = {
   mnemonic: "Pinsrw",
   operands: ["rw", "r", "r"],
   cpuid: "sse2",
-  samples: samples("660fc4", ["00", "03", "07", "0d"]),
+  samples: [...samples("660fc4", ["00", "03", "07", "0d"]), ...wideSamples("660fc4", ["02"])],
   lift: (lifter, { operands: [target, source, lane] }) =>
     lifter.setXmm(
       target!.reg,
-      lifter.w.i16x8.replace(lifter.xmm(target!.reg), immediateOf(lane!) & 7, lifter.read(source!)),
+      lifter.w.i16x8.replace(lifter.xmm(target!.reg), immediateOf(lane!) & 7, readLow(lifter, source!)),
     ),
 };
 /** To a general register (SSE2, upper bits cleared) or to memory (the SSE4.1 encoding). */
@@ -153,7 +164,11 @@ const extractWord: InstructionEntry = {
   mnemonic: "Pextrw",
   operands: ["w", "r", "r"],
   cpuid: "sse2",
-  samples: [...registerSamples("660fc5", ["00", "03", "07", "0d"]), ...memorySamples("660f3a15", ["02"])],
+  samples: [
+    ...wideSamples("660fc5", ["02"]),
+    ...registerSamples("660fc5", ["00", "03", "07", "0d"]),
+    ...memorySamples("660f3a15", ["02"]),
+  ],
   lift: (lifter, { operands: [target, source, lane] }) => {
     const word = lifter.w.i16x8.extract(lifter.xmm(source!.reg), immediateOf(lane!) & 7);
     if (target!.kind === OP_MEM) lifter.write(target!, word);

@@ -4,7 +4,7 @@ import { gprBit, RDI } from "../registers.js";
 import { GUEST, i32, type Expr, type WasmBuilder } from "../wasm.js";
 import type { Access, CpuidBit, InstructionEntry } from "./entry.js";
 import type { Lifter } from "./lifter.js";
-import { hasXmm, laneMask, memorySamples, registerSamples, samples, zero } from "./sse-forms.js";
+import { hasXmm, laneMask, memorySamples, registerSamples, samples, wideSamples, zero } from "./sse-forms.js";
 
 /** All 128 bits. The alignment that MOVAPS and its like ask for is not checked (docs/quirks.md). */
 function whole(mnemonic: string, cpuid: CpuidBit, encodings: readonly string[]): InstructionEntry {
@@ -89,7 +89,7 @@ function signMask(
     mnemonic,
     operands: ["w", "r"],
     cpuid,
-    samples: registerSamples(opcode),
+    samples: [...registerSamples(opcode), ...wideSamples(opcode)],
     lift: (lifter, { operands: [target, source] }) =>
       lifter.setGpr32(target!.reg, mask(lifter.w, lifter.xmm(source!.reg))),
   };

@@ -4,7 +4,7 @@ import { STATUS_FLAGS, CF, xmmBit, ZF } from "../registers.js";
 import { i32, v128, type Expr, type WasmBuilder } from "../wasm.js";
 import type { InstructionEntry } from "./entry.js";
 import type { Lifter } from "./lifter.js";
-import { binary, idiom, laneMask, samples, unary, zero } from "./sse-forms.js";
+import { binary, idiom, laneMask, readLow, samples, unary, wideSamples, zero } from "./sse-forms.js";
 import { blend } from "./sse41-float.js";
 
 const immediateOf = (operand: Operand): number => operand.immLo & 0xff;
@@ -112,13 +112,12 @@ function insert(
     operands: ["rw", "r", "r"],
     cpuid: "sse4.1",
     samples: encodings,
-    lift: (lifter, { operands: [target, source, index] }) =>
-      lifter.setXmm(target!.reg, replace(lifter.w, lifter.xmm(target!.reg), immediateOf(index!), lifter.read(source!))),
+    lift: (lifter, { operands: [target, source, index] }) => {
+      const value = mnemonic === "Pinsrq" ? lifter.read(source!) : readLow(lifter, source!);
+      lifter.setXmm(target!.reg, replace(lifter.w, lifter.xmm(target!.reg), immediateOf(index!), value));
+    },
   };
 }
-const wideSamples = (opcode: string, indexes: readonly string[]): string[] =>
-  indexes.flatMap((index) => [`6648${opcode}ca${index}`, `664d${opcode}f8${index}`, `6648${opcode}4b10${index}`]);
-
 /** PTEST: ZF if no bit of the source is set in the destination, CF if all of the source's bits are. */
 function liftTest(lifter: Lifter, { operands: [first, second] }: Insn): void {
   const { w } = lifter;
@@ -210,25 +209,31 @@ export const sse41Integer: readonly InstructionEntry[] = [
   variableBlend("Blendvps", "660f3814", (w, mask) => w.i32x4.shr_s(mask, w.i32.const(31))),
   variableBlend("Blendvpd", "660f3815", (w, mask) => w.i64x2.shr_s(mask, w.i32.const(63))),
 
-  extract("Pextrb", samples("660f3a14", ["00", "07", "1d"]), (l, source, index) =>
-    l.w.i8x16.extract(l.xmm(source), index & 15),
+  extract(
+    "Pextrb",
+    [...samples("660f3a14", ["00", "07", "1d"]), ...wideSamples("660f3a14", ["02"])],
+    (l, source, index) => l.w.i8x16.extract(l.xmm(source), index & 15),
   ),
   extract("Pextrd", samples("660f3a16", ["00", "03", "06"]), (l, source, index) =>
     l.w.i32x4.extract(l.xmm(source), index & 3),
   ),
-  extract("Pextrq", wideSamples("0f3a16", ["00", "01"]), (l, source, index) =>
+  extract("Pextrq", [...wideSamples("660f3a16", ["00", "01"]), "66480f3a164b1001"], (l, source, index) =>
     l.w.i64x2.extract(l.xmm(source), index & 1),
   ),
-  extract("Extractps", samples("660f3a17", ["00", "03", "06"]), (l, source, index) =>
-    l.w.i32x4.extract(l.xmm(source), index & 3),
+  extract(
+    "Extractps",
+    [...samples("660f3a17", ["00", "03", "06"]), ...wideSamples("660f3a17", ["02"])],
+    (l, source, index) => l.w.i32x4.extract(l.xmm(source), index & 3),
   ),
-  insert("Pinsrb", samples("660f3a20", ["00", "07", "1d"]), (w, vector, index, value) =>
-    w.i8x16.replace(vector, index & 15, value),
+  insert(
+    "Pinsrb",
+    [...samples("660f3a20", ["00", "07", "1d"]), ...wideSamples("660f3a20", ["02"])],
+    (w, vector, index, value) => w.i8x16.replace(vector, index & 15, value),
   ),
   insert("Pinsrd", samples("660f3a22", ["00", "03", "06"]), (w, vector, index, value) =>
     w.i32x4.replace(vector, index & 3, value),
   ),
-  insert("Pinsrq", wideSamples("0f3a22", ["00", "01"]), (w, vector, index, value) =>
+  insert("Pinsrq", [...wideSamples("660f3a22", ["00", "01"]), "66480f3a224b1001"], (w, vector, index, value) =>
     w.i64x2.replace(vector, index & 1, value),
   ),
   {

@@ -1,0 +1,214 @@
+import { EACCES, EBADF, ENOENT, EROFS } from "./errno.js";
+import { FdTable } from "./fd-table.js";
+import { forgetWatched } from "./file-kinds/epoll.js";
+import type { FileKind } from "./file-kinds/kind.js";
+import { fileMapper } from "./file-mapper.js";
+import { kinds } from "./file-kinds/kinds.js";
+import { filesHeader, filesParts, openFile, PATH_MAX } from "./files-layout.js";
+import { unlock } from "./flock.js";
+import { StdinRing } from "./host/stdin-ring.js";
+import { FileStat, type HostFiles, S_IFCHR } from "./host/types.js";
+import { header, type KernelMemory, sections } from "./kernel-memory.js";
+import { acquireWord, releaseWord } from "./lock.js";
+import { type Mount, MountTree } from "./mounts.js";
+import { decodeName, encodeName } from "./names.js";
+import { filesHeaderWord, OpenFiles } from "./open-files.js";
+import { PathResolver, Resolution } from "./paths.js";
+import type { Process } from "./process.js";
+import { contentBytes } from "./proc-files.js";
+import { followTarget, statSynthetic, syntheticFiles } from "./synthetic.js";
+import type { Thread } from "./threads.js";
+
+/** What a Worker needs to reach the guest's files; the same in every Worker of the process. */
+export interface FilesParts {
+  /** The host's files, whose roots are the mounts in the same order. */
+  readonly host: HostFiles;
+  readonly mounts: readonly Mount[];
+  /** Guest path of the program, for /proc/self/exe. */
+  readonly executable: string;
+  /** Owner of what the host does not attribute to anyone. */
+  readonly identity: { readonly uid: number; readonly gid: number };
+  /** Reports that a path was refused which an option would allow; at most once per process. */
+  readonly onRefused?: (guestPath: string) => void;
+}
+
+/** Gives a process its files. Every Worker does it; then the first one opens the standard streams and sets `cwd`. */
+export const attachFiles = (process: Process, parts: FilesParts): Files => {
+  const files = new Files(process, parts);
+  process.files = files;
+  process.fileMapper = fileMapper;
+  return files;
+};
+
+/** The guest's files as one Worker sees them: descriptors, open files, and the tree of names. */
+export class Files {
+  readonly process: Process;
+  readonly host: HostFiles;
+  readonly tree: MountTree;
+  readonly open: OpenFiles;
+  readonly fds: FdTable;
+  readonly paths: PathResolver;
+  readonly executable: string;
+  readonly identity: { readonly uid: number; readonly gid: number };
+  readonly stdin: StdinRing;
+  /** For the one or two paths of the call in progress. */
+  readonly at = new Resolution();
+  readonly to = new Resolution();
+  readonly #stat = new FileStat();
+  readonly #words: Int32Array;
+  readonly #bytes: Uint8Array;
+  readonly #onRefused: ((guestPath: string) => void) | undefined;
+
+  constructor(process: Process, parts: FilesParts) {
+    const kernel: KernelMemory = process.kernel;
+    this.process = process;
+    this.host = parts.host;
+    this.executable = parts.executable;
+    this.identity = parts.identity;
+    this.stdin = new StdinRing(kernel);
+    this.#words = kernel.words;
+    this.#bytes = kernel.bytes;
+    this.#onRefused = parts.onRefused;
+    this.tree = new MountTree(parts.mounts, syntheticFiles(this));
+    this.open = new OpenFiles(kernel);
+    this.open.onLastDrop = (index) => this.#destroy(index);
+    this.fds = new FdTable(kernel);
+    this.paths = new PathResolver(
+      this.tree,
+      this.host,
+      kernel.words,
+      (node, out) => statSynthetic(this, node, out),
+      (node) => followTarget(this, node),
+      (path) => this.#refuse(path),
+    );
+  }
+
+  /** The open file behind a descriptor, held until `release`, or −EBADF. */
+  acquire(fd: number): number {
+    const index = this.open.acquire(fd);
+    return index < 0 ? -EBADF : index;
+  }
+
+  /** Lets go of an open file; the last holder closes it. */
+  release(index: number): void {
+    if (this.open.drop(index)) this.#destroy(index);
+  }
+
+  /** Closes a descriptor: 0 or −EBADF. */
+  close(fd: number): number {
+    const index = this.fds.remove(fd);
+    if (index < 0) return -EBADF;
+    this.release(index);
+    return 0;
+  }
+
+  /** What can be done with an open file. */
+  kindOf(index: number): FileKind {
+    return kinds[this.open.get(index, openFile.kind)];
+  }
+
+  #destroy(index: number): void {
+    forgetWatched(this, index);
+    if (this.open.get(index, openFile.flock) !== 0) unlock(this, index);
+    this.kindOf(index).destroy(this, index);
+    this.open.free(index);
+  }
+
+  /** Runs an operation on names while no other guest thread changes the tree. */
+  withTree<T>(operation: () => T): T {
+    const lock = filesHeaderWord(filesHeader.treeLock);
+    acquireWord(this.#words, lock);
+    try {
+      return operation();
+    } finally {
+      releaseWord(this.#words, lock);
+    }
+  }
+
+  /** Why the mount that holds a place cannot be written: −EROFS, −EACCES outside every mount, or 0. */
+  writableMount(at: Resolution): number {
+    if (at.mount < 0) return -EACCES;
+    return this.tree.mounts[at.mount].readOnly ? -EROFS : 0;
+  }
+
+  /** Attributes of the file at a canonical guest path. */
+  statPath(path: string, mount: number, out: FileStat): number {
+    const node = this.tree.find(path);
+    if (mount < 0) return node === undefined ? -ENOENT : statSynthetic(this, node, out);
+    const status = this.host.statAt(mount, this.tree.relative(mount, path), out);
+    return status === -ENOENT && node !== undefined ? statSynthetic(this, node, out) : status;
+  }
+
+  /** Attributes of something that has no name and no host: the identity's, made now. */
+  statAnonymous(out: FileStat): number {
+    out.mode = 0o600;
+    out.ino = 1;
+    out.dev = 13;
+    out.rdev = 0;
+    out.nlink = 1;
+    out.uid = this.identity.uid;
+    out.gid = this.identity.gid;
+    out.size = 0;
+    out.blockSize = 4096;
+    out.blocks = 0;
+    const now = this.process.clock.realtimeMs();
+    const sec = Math.floor(now / 1000);
+    const nsec = Math.floor((now - sec * 1000) * 1e6);
+    out.atimeSec = out.mtimeSec = out.ctimeSec = sec;
+    out.atimeNsec = out.mtimeNsec = out.ctimeNsec = nsec;
+    return 0;
+  }
+
+  /** Attributes of a character device. */
+  statDevice(major: number, minor: number, out: FileStat): number {
+    this.statAnonymous(out);
+    out.mode = S_IFCHR | 0o666;
+    out.ino = major * 256 + minor;
+    out.dev = 5;
+    out.rdev = major * 256 + minor;
+    out.uid = out.gid = 0;
+    return 0;
+  }
+
+  /** Size of an open host file, or −errno. */
+  sizeOf(index: number): number {
+    const status = this.host.stat(this.open.get(index, openFile.handle), this.#stat);
+    return status < 0 ? status : this.#stat.size;
+  }
+
+  /** What a synthetic file says now. */
+  syntheticContent(path: string, thread: Thread): Uint8Array {
+    const synthetic = this.tree.find(path)?.synthetic;
+    return synthetic?.kind === "file" ? contentBytes(synthetic.content(thread)) : new Uint8Array();
+  }
+
+  get umask(): number {
+    return this.#words[header.umask];
+  }
+
+  /** Canonical guest path of the working directory. */
+  get cwd(): string {
+    const start = sections.files + filesParts.cwd;
+    const length = Atomics.load(this.#words, filesHeaderWord(filesHeader.cwdLength));
+    return length === 0 ? "/" : decodeName(this.#bytes.subarray(start, start + length));
+  }
+
+  set cwd(path: string) {
+    const encoded = encodeName(path).subarray(0, PATH_MAX);
+    this.#bytes.set(encoded, sections.files + filesParts.cwd);
+    Atomics.store(this.#words, filesHeaderWord(filesHeader.cwdLength), encoded.length);
+  }
+
+  #refuse(path: string): void {
+    if (this.#onRefused === undefined) return;
+    const word = filesHeaderWord(filesHeader.refusalReported);
+    if (Atomics.load(this.#words, word) === 0) {
+      this.#onRefused(path);
+    }
+  }
+
+  /** Notes that the user was told about a refused path. True for the first caller only. */
+  takeRefusalReport(): boolean {
+    return Atomics.compareExchange(this.#words, filesHeaderWord(filesHeader.refusalReported), 0, 1) === 0;
+  }
+}

@@ -1,0 +1,283 @@
+import * as fs from "node:fs";
+import { isatty } from "node:tty";
+import { ENOENT } from "../errno.js";
+import { encodeName, decodeName, hasRawBytes } from "../names.js";
+import { resultOfError } from "./errors.js";
+import {
+  ACCESS_APPEND,
+  ACCESS_DATA_SYNC,
+  ACCESS_READ,
+  ACCESS_SYNC,
+  ACCESS_WRITE,
+  type DirectoryEntry,
+  type FileStat,
+  type FileSystemSpace,
+  type HostFiles,
+  type NewTime,
+  OPEN_CREATE,
+  OPEN_EXCLUSIVE,
+  OPEN_TRUNCATE,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFIFO,
+  S_IFLNK,
+  S_IFREG,
+  S_IFSOCK,
+} from "./types.js";
+
+const { constants } = fs;
+const SECOND = 1_000_000_000n;
+
+/**
+ * Files through node:fs. Handles are the process's file descriptors, so they serve in every Worker, and bytes go
+ * straight between the kernel and guest memory.
+ */
+export class NodeFiles implements HostFiles {
+  readonly #roots: readonly string[];
+  readonly #umask = process.umask();
+
+  /** @param roots Host path of each root: absolute, without symbolic links. */
+  constructor(roots: readonly string[]) {
+    this.#roots = roots;
+  }
+
+  openAt(root: number, path: string, openFlags: number, access: number, mode: number): number {
+    let flags = constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY;
+    if (access & ACCESS_WRITE) flags |= access & ACCESS_READ ? constants.O_RDWR : constants.O_WRONLY;
+    if (access & ACCESS_SYNC) flags |= constants.O_SYNC;
+    if (access & ACCESS_DATA_SYNC) flags |= constants.O_DSYNC;
+    if (access & ACCESS_APPEND) flags |= constants.O_APPEND;
+    if (openFlags & OPEN_CREATE) flags |= constants.O_CREAT;
+    if (openFlags & OPEN_EXCLUSIVE) flags |= constants.O_EXCL;
+    if (openFlags & OPEN_TRUNCATE) flags |= constants.O_TRUNC;
+    try {
+      const handle = fs.openSync(this.#path(root, path), flags, mode);
+      if (openFlags & OPEN_EXCLUSIVE && mode & this.#umask) fs.fchmodSync(handle, mode);
+      return handle;
+    } catch (error) {
+      return resultOfError(error);
+    }
+  }
+
+  close(handle: number): number {
+    return attempt(() => fs.closeSync(handle));
+  }
+
+  read(handle: number, into: Uint8Array, offset: number): number {
+    try {
+      return fs.readSync(handle, into, 0, into.length, offset);
+    } catch (error) {
+      return resultOfError(error);
+    }
+  }
+
+  write(handle: number, from: Uint8Array, offset: number): number {
+    try {
+      return fs.writeSync(handle, from, 0, from.length, offset);
+    } catch (error) {
+      return resultOfError(error);
+    }
+  }
+
+  append(handle: number, from: Uint8Array): number {
+    return this.write(handle, from, -1);
+  }
+
+  stat(handle: number, out: FileStat): number {
+    try {
+      fillStat(fs.fstatSync(handle, { bigint: true }), out);
+      return 0;
+    } catch (error) {
+      return resultOfError(error);
+    }
+  }
+
+  statAt(root: number, path: string, out: FileStat): number {
+    try {
+      const stats = fs.lstatSync(this.#path(root, path), { bigint: true, throwIfNoEntry: false });
+      // ENOTDIR is no case: the personality has seen every directory on the way.
+      if (stats === undefined) return -ENOENT;
+      fillStat(stats, out);
+      return 0;
+    } catch (error) {
+      return resultOfError(error);
+    }
+  }
+
+  readlinkAt(root: number, path: string): string | number {
+    try {
+      return decodeName(fs.readlinkSync(this.#path(root, path), { encoding: "buffer" }));
+    } catch (error) {
+      return resultOfError(error);
+    }
+  }
+
+  readDirectory(root: number, path: string): DirectoryEntry[] | number {
+    try {
+      const entries = fs.readdirSync(this.#path(root, path), { withFileTypes: true, encoding: "buffer" });
+      return entries.map((entry) => ({ name: decodeName(entry.name), type: entryType(entry) }));
+    } catch (error) {
+      return resultOfError(error);
+    }
+  }
+
+  createDirectoryAt(root: number, path: string, mode: number): number {
+    return attempt(() => {
+      const hostPath = this.#path(root, path);
+      fs.mkdirSync(hostPath, mode);
+      if (mode & this.#umask) fs.chmodSync(hostPath, mode);
+    });
+  }
+
+  removeDirectoryAt(root: number, path: string): number {
+    return attempt(() => fs.rmdirSync(this.#path(root, path)));
+  }
+
+  unlinkFileAt(root: number, path: string): number {
+    return attempt(() => fs.unlinkSync(this.#path(root, path)));
+  }
+
+  renameAt(oldRoot: number, oldPath: string, newRoot: number, newPath: string): number {
+    return attempt(() => fs.renameSync(this.#path(oldRoot, oldPath), this.#path(newRoot, newPath)));
+  }
+
+  linkAt(oldRoot: number, oldPath: string, newRoot: number, newPath: string): number {
+    return attempt(() => fs.linkSync(this.#path(oldRoot, oldPath), this.#path(newRoot, newPath)));
+  }
+
+  symlinkAt(target: string, root: number, path: string): number {
+    return attempt(() => fs.symlinkSync(hostName(target), this.#path(root, path)));
+  }
+
+  setSize(handle: number, size: number): number {
+    return attempt(() => fs.ftruncateSync(handle, size));
+  }
+
+  setTimes(handle: number, atime: NewTime, mtime: NewTime): number {
+    return attempt(() => {
+      const old = needsOld(atime, mtime) ? fs.fstatSync(handle, { bigint: true }) : undefined;
+      fs.futimesSync(handle, seconds(atime, old?.atimeNs), seconds(mtime, old?.mtimeNs));
+    });
+  }
+
+  setTimesAt(root: number, path: string, atime: NewTime, mtime: NewTime): number {
+    return attempt(() => {
+      const hostPath = this.#path(root, path);
+      const old = needsOld(atime, mtime) ? fs.lstatSync(hostPath, { bigint: true }) : undefined;
+      fs.lutimesSync(hostPath, seconds(atime, old?.atimeNs), seconds(mtime, old?.mtimeNs));
+    });
+  }
+
+  sync(handle: number, dataOnly: boolean): number {
+    return attempt(() => (dataOnly ? fs.fdatasyncSync(handle) : fs.fsyncSync(handle)));
+  }
+
+  setMode(handle: number, mode: number): number {
+    return attempt(() => fs.fchmodSync(handle, mode));
+  }
+
+  setModeAt(root: number, path: string, mode: number): number {
+    return attempt(() => fs.chmodSync(this.#path(root, path), mode));
+  }
+
+  setOwner(handle: number, uid: number, gid: number): number {
+    return attempt(() => fs.fchownSync(handle, uid, gid));
+  }
+
+  setOwnerAt(root: number, path: string, uid: number, gid: number): number {
+    return attempt(() => fs.lchownSync(this.#path(root, path), uid, gid));
+  }
+
+  accessAt(root: number, path: string, mode: number): number {
+    return attempt(() => fs.accessSync(this.#path(root, path), mode));
+  }
+
+  space(root: number, path: string): FileSystemSpace | number {
+    try {
+      const space = fs.statfsSync(this.#path(root, path));
+      return {
+        type: space.type,
+        blockSize: space.bsize,
+        blocks: space.blocks,
+        blocksFree: space.bfree,
+        blocksAvailable: space.bavail,
+        files: space.files,
+        filesFree: space.ffree,
+      };
+    } catch (error) {
+      return resultOfError(error);
+    }
+  }
+
+  isTerminal(handle: number): boolean {
+    return isatty(handle);
+  }
+
+  position(handle: number): number {
+    try {
+      const text = fs.readFileSync(`/proc/self/fdinfo/${handle}`, "latin1");
+      return Number(/^pos:\s*(\d+)/.exec(text)?.[1] ?? -1);
+    } catch {
+      return -1;
+    }
+  }
+
+  #path(root: number, path: string): string | Buffer {
+    const base = this.#roots[root];
+    return hostName(path === "" ? base : base === "/" ? `/${path}` : `${base}/${path}`);
+  }
+}
+
+const hostName = (name: string): string | Buffer => (hasRawBytes(name) ? Buffer.from(encodeName(name)) : name);
+
+const attempt = (operation: () => void): number => {
+  try {
+    operation();
+    return 0;
+  } catch (error) {
+    return resultOfError(error);
+  }
+};
+
+const fillStat = (from: fs.BigIntStats, out: FileStat): void => {
+  out.mode = Number(from.mode);
+  out.ino = Number(from.ino);
+  out.dev = Number(from.dev);
+  out.rdev = Number(from.rdev);
+  out.nlink = Number(from.nlink);
+  out.uid = Number(from.uid);
+  out.gid = Number(from.gid);
+  out.size = Number(from.size);
+  // Windows knows neither.
+  out.blockSize = Number(from.blksize ?? 4096n);
+  out.blocks = Number(from.blocks ?? (from.size + 511n) / 512n);
+  out.atimeSec = floorSeconds(from.atimeNs);
+  out.atimeNsec = Number(from.atimeNs - BigInt(out.atimeSec) * SECOND);
+  out.mtimeSec = floorSeconds(from.mtimeNs);
+  out.mtimeNsec = Number(from.mtimeNs - BigInt(out.mtimeSec) * SECOND);
+  out.ctimeSec = floorSeconds(from.ctimeNs);
+  out.ctimeNsec = Number(from.ctimeNs - BigInt(out.ctimeSec) * SECOND);
+};
+
+/** Seconds rounded towards the past, so that nanoseconds are never negative. */
+const floorSeconds = (ns: bigint): number => Number(ns >= 0n ? ns / SECOND : -((-ns + SECOND - 1n) / SECOND));
+
+const entryType = (entry: fs.Dirent<Buffer>): number => {
+  if (entry.isFile()) return S_IFREG;
+  if (entry.isDirectory()) return S_IFDIR;
+  if (entry.isSymbolicLink()) return S_IFLNK;
+  if (entry.isFIFO()) return S_IFIFO;
+  if (entry.isSocket()) return S_IFSOCK;
+  if (entry.isCharacterDevice()) return S_IFCHR;
+  return entry.isBlockDevice() ? S_IFBLK : 0;
+};
+
+const needsOld = (atime: NewTime, mtime: NewTime): boolean => atime === "keep" || mtime === "keep";
+
+/** node:fs takes seconds as a double, so what is kept or set is exact to about a quarter of a microsecond. */
+const seconds = (time: NewTime, oldNs: bigint | undefined): number => {
+  if (time === "now") return Date.now() / 1000;
+  if (time === "keep") return Number(oldNs ?? 0n) / 1e9;
+  return time.sec + time.nsec / 1e9;
+};

@@ -1,0 +1,224 @@
+import { EBADF, EFAULT, EINVAL, ENOTTY } from "../errno.js";
+import { withFd } from "../fd-io.js";
+import { pipeLength } from "../file-kinds/pipe.js";
+import {
+  O_ACCMODE,
+  O_APPEND,
+  O_ASYNC,
+  O_DIRECT,
+  O_NOATIME,
+  O_NONBLOCK,
+  O_PATH,
+  O_RDONLY,
+  O_WRONLY,
+} from "../file-kinds/open-flags.js";
+import { STREAM_TERMINAL } from "../file-kinds/stream.js";
+import { LOCK_EX, LOCK_NB, LOCK_SH, LOCK_UN, lockFile, unlock } from "../flock.js";
+import { filesHeader, fileKind, openFile, PIPE_BYTES } from "../files-layout.js";
+import type { Files } from "../files.js";
+import { filesHeaderWord } from "../open-files.js";
+import type { Thread } from "../threads.js";
+import { address, choice, fd, flags } from "./kinds.js";
+import type { SyscallRow } from "./table.js";
+
+const F = {
+  F_DUPFD: 0,
+  F_GETFD: 1,
+  F_SETFD: 2,
+  F_GETFL: 3,
+  F_SETFL: 4,
+  F_GETLK: 5,
+  F_SETLK: 6,
+  F_SETLKW: 7,
+  F_SETOWN: 8,
+  F_GETOWN: 9,
+  F_DUPFD_CLOEXEC: 1030,
+  F_SETPIPE_SZ: 1031,
+  F_GETPIPE_SZ: 1032,
+} as const;
+const FD_CLOEXEC = 1;
+const SETTABLE = O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME;
+const F_RDLCK = 0;
+const F_WRLCK = 1;
+const F_UNLCK = 2;
+const FLOCK_BYTES = 32;
+
+const duplicate = (files: Files, index: number, lowest: number, closeOnExec: boolean): number => {
+  if (!(lowest >= 0 && lowest < files.fds.limit)) return -EINVAL;
+  files.open.retain(index);
+  const fdNumber = files.fds.install(index, closeOnExec, lowest);
+  if (fdNumber < 0) files.release(index);
+  return fdNumber;
+};
+
+/** POSIX record locks belong to the process, so inside one process they never conflict. */
+const recordLock = (files: Files, thread: Thread, index: number, command: number, pointer: number): number => {
+  const { memory } = thread.process;
+  if (!memory.readable(pointer, FLOCK_BYTES)) return -EFAULT;
+  const type = (memory.getInt32(pointer) << 16) >> 16;
+  if (type !== F_RDLCK && type !== F_WRLCK && type !== F_UNLCK) return -EINVAL;
+  if (command === F.F_GETLK) {
+    if (type === F_UNLCK) return -EINVAL;
+    if (!memory.writable(pointer, FLOCK_BYTES)) return -EFAULT;
+    memory.setUint16(pointer, F_UNLCK);
+    return 0;
+  }
+  const access = files.open.get(index, openFile.flags) & O_ACCMODE;
+  if ((type === F_RDLCK && access === O_WRONLY) || (type === F_WRLCK && access === O_RDONLY)) return -EBADF;
+  return 0;
+};
+
+const isPipe = (files: Files, index: number): boolean => {
+  const kind = files.open.get(index, openFile.kind);
+  return kind === fileKind.pipeReader || kind === fileKind.pipeWriter;
+};
+
+const control = (thread: Thread, fdNumber: number, command: number, argument: number): number =>
+  withFd(thread, fdNumber, (files, index) => {
+    const status = files.open.get(index, openFile.flags);
+    const onPath = command <= F.F_GETFL || command === F.F_DUPFD_CLOEXEC;
+    if (status & O_PATH && !onPath) return -EBADF;
+    switch (command) {
+      case F.F_DUPFD:
+        return duplicate(files, index, argument | 0, false);
+      case F.F_DUPFD_CLOEXEC:
+        return duplicate(files, index, argument | 0, true);
+      case F.F_GETFD:
+        return files.fds.closeOnExec(fdNumber) ? FD_CLOEXEC : 0;
+      case F.F_SETFD:
+        files.fds.setCloseOnExec(fdNumber, (argument & FD_CLOEXEC) !== 0);
+        return 0;
+      case F.F_GETFL:
+        return status;
+      case F.F_SETFL:
+        files.open.set(index, openFile.flags, (status & ~SETTABLE) | (argument & SETTABLE));
+        return 0;
+      case F.F_GETLK:
+      case F.F_SETLK:
+      case F.F_SETLKW:
+        return recordLock(files, thread, index, command, argument);
+      case F.F_SETOWN:
+      case F.F_GETOWN:
+        return 0;
+      case F.F_GETPIPE_SZ:
+      case F.F_SETPIPE_SZ:
+        return isPipe(files, index) ? PIPE_BYTES : -EBADF;
+      default:
+        return -EINVAL;
+    }
+  });
+
+const flock = (thread: Thread, fdNumber: number, operation: number): number => {
+  const how = operation & ~LOCK_NB;
+  return withFd(thread, fdNumber, (files, index) => {
+    if (how !== LOCK_SH && how !== LOCK_EX && how !== LOCK_UN) return -EINVAL;
+    if (files.open.get(index, openFile.flags) & O_PATH) return -EBADF;
+    if (how === LOCK_UN) {
+      unlock(files, index);
+      return 0;
+    }
+    return lockFile(files, thread, index, how, (operation & LOCK_NB) === 0);
+  });
+};
+
+const IOCTL = {
+  TCGETS: 0x5401,
+  TIOCGPGRP: 0x540f,
+  TIOCGWINSZ: 0x5413,
+  FIONREAD: 0x541b,
+  FIONBIO: 0x5421,
+  FIONCLEX: 0x5450,
+  FIOCLEX: 0x5451,
+} as const;
+
+/** struct termios of a terminal in its usual state: the flags that `stty sane` sets at 38400 baud. */
+const SANE_TERMIOS = {
+  input: 0x4500,
+  output: 0x5,
+  control: 0xbf,
+  local: 0x8a3b,
+  characters: [3, 28, 127, 21, 4, 0, 1, 0, 17, 19, 26, 0, 18, 15, 23, 22, 0, 0, 0],
+} as const;
+
+const storeTermios = (thread: Thread, at: number): number => {
+  const { memory } = thread.process;
+  if (!memory.writable(at, 36)) return -EFAULT;
+  memory.setUint32(at, SANE_TERMIOS.input);
+  memory.setUint32(at + 4, SANE_TERMIOS.output);
+  memory.setUint32(at + 8, SANE_TERMIOS.control);
+  memory.setUint32(at + 12, SANE_TERMIOS.local);
+  memory.setUint8(at + 16, 0);
+  memory.store(at + 17, Uint8Array.from(SANE_TERMIOS.characters));
+  return 0;
+};
+
+const storeWindowSize = (files: Files, thread: Thread, at: number): number => {
+  const { memory } = thread.process;
+  if (!memory.writable(at, 8)) return -EFAULT;
+  memory.setUint16(at, files.open.words[filesHeaderWord(filesHeader.terminalRows)]);
+  memory.setUint16(at + 2, files.open.words[filesHeaderWord(filesHeader.terminalColumns)]);
+  memory.setUint32(at + 4, 0);
+  return 0;
+};
+
+const storeInt = (thread: Thread, at: number, value: number): number => {
+  const { memory } = thread.process;
+  if (!memory.writable(at, 4)) return -EFAULT;
+  memory.setUint32(at, value);
+  return 0;
+};
+
+/** Bytes that can be read now, or −ENOTTY for kinds that cannot tell. */
+const readableBytes = (files: Files, index: number): number => {
+  switch (files.open.get(index, openFile.kind)) {
+    case fileKind.pipeReader:
+    case fileKind.pipeWriter:
+      return pipeLength(files, index);
+    case fileKind.stdin:
+      return files.stdin.length;
+    case fileKind.host:
+      return Math.max(0, files.sizeOf(index) - Math.max(0, files.open.offset(index)));
+    default:
+      return -ENOTTY;
+  }
+};
+
+const ioctl = (thread: Thread, fdNumber: number, request: number, argument: number): number =>
+  withFd(thread, fdNumber, (files, index) => {
+    const status = files.open.get(index, openFile.flags);
+    if (status & O_PATH) return -EBADF;
+    const kind = files.open.get(index, openFile.kind);
+    const streamKind = kind === fileKind.stream || kind === fileKind.stdin;
+    const terminal = streamKind && (files.open.get(index, openFile.streamFlags) & STREAM_TERMINAL) !== 0;
+    switch (request) {
+      case IOCTL.FIOCLEX:
+      case IOCTL.FIONCLEX:
+        files.fds.setCloseOnExec(fdNumber, request === IOCTL.FIOCLEX);
+        return 0;
+      case IOCTL.FIONBIO: {
+        if (!thread.process.memory.readable(argument, 4)) return -EFAULT;
+        const on = thread.process.memory.getInt32(argument) !== 0;
+        files.open.set(index, openFile.flags, on ? status | O_NONBLOCK : status & ~O_NONBLOCK);
+        return 0;
+      }
+      case IOCTL.FIONREAD: {
+        const count = readableBytes(files, index);
+        return count < 0 ? count : storeInt(thread, argument, count);
+      }
+      case IOCTL.TCGETS:
+        return terminal ? storeTermios(thread, argument) : -ENOTTY;
+      case IOCTL.TIOCGWINSZ:
+        return terminal ? storeWindowSize(files, thread, argument) : -ENOTTY;
+      case IOCTL.TIOCGPGRP:
+        return terminal ? storeInt(thread, argument, thread.process.pid) : -ENOTTY;
+      default:
+        return -ENOTTY;
+    }
+  });
+
+/** Control of descriptors and open files. */
+export const fcntlCalls: readonly SyscallRow[] = [
+  { nr: 72, name: "fcntl", args: [fd, choice(F), address], run: control },
+  { nr: 73, name: "flock", args: [fd, flags({ LOCK_SH, LOCK_EX, LOCK_NB, LOCK_UN })], run: flock },
+  { nr: 16, name: "ioctl", args: [fd, choice(IOCTL), address], run: ioctl },
+];

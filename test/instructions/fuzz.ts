@@ -1,0 +1,83 @@
+/**
+ * Random instructions on the processor and through the lifter:
+ *
+ *     node dist/test/instructions/fuzz.js [cases] [seed] [mnemonic pattern]
+ *
+ * Prints the first differences of each mnemonic, and counts. `UNDEFINED=1` in the environment compares undefined flags
+ * as well, to find out what this processor does.
+ */
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { ENTRIES } from "../../jit/lift/index.js";
+import { differences, undefinedFlags } from "./compare.js";
+import { decodeOne, generateLive, generateState, mutate, relocate, type Encoding } from "./generate.js";
+import { buildRunner, runNative, type NativeCase } from "./native.js";
+import { Random } from "./random.js";
+import { Translated, type Snippet } from "./translated.js";
+
+const STATES_PER_SNIPPET = 8;
+const SNIPPETS_PER_MODULE = 500;
+
+const total = Number(process.argv[2] ?? 10000);
+const seed = Number(process.argv[3] ?? 1);
+const pattern = new RegExp(process.argv[4] ?? ".");
+const compareUndefined = process.env["UNDEFINED"] === "1";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const runner = buildRunner(join(here, "../../../test/instructions/native/runner.c"));
+const random = new Random(seed);
+const translated = new Translated();
+const entries = ENTRIES.filter((entry) => pattern.test(entry.mnemonic) && entry.ends === undefined);
+const bad = new Map<string, number>();
+const faults = new Map<string, number>();
+const codes = new Set<number>();
+let done = 0;
+
+function randomEncoding(): Encoding | undefined {
+  const entry = random.pick(entries);
+  const sample = Uint8Array.from(Buffer.from(random.pick(entry.samples), "hex"));
+  const encoding = random.chance(30) ? decodeOne(sample) : mutate(sample, random);
+  if (encoding === undefined || !pattern.test(encoding.entry.mnemonic)) return undefined;
+  return relocate(encoding, random);
+}
+
+while (done < total) {
+  const snippets: Snippet[] = [];
+  const cases: (NativeCase & { snippet: number; encoding: Encoding })[] = [];
+  while (snippets.length < SNIPPETS_PER_MODULE) {
+    const encoding = randomEncoding();
+    if (encoding === undefined) continue;
+    let any = false;
+    for (let i = 0; i < STATES_PER_SNIPPET; i++) {
+      const state = generateState(encoding, random);
+      if (state === undefined) continue;
+      cases.push({ code: encoding.code, state, snippet: snippets.length, encoding });
+      any = true;
+    }
+    const undefinedSet = compareUndefined ? 0 : undefinedFlags(encoding.code);
+    if (any) snippets.push({ ...encoding, live: generateLive(random) & ~undefinedSet });
+    codes.add(encoding.insn.code);
+  }
+  const native = runNative(runner, cases);
+  translated.load(snippets);
+  cases.forEach((test, i) => {
+    const { live } = snippets[test.snippet]!;
+    const got = translated.run(test.snippet, test.state);
+    const found = differences(native[i]!, got, live);
+    if (native[i]!.fault) faults.set(native[i]!.fault, (faults.get(native[i]!.fault) ?? 0) + 1);
+    if (found.length === 0) return;
+    const name = test.encoding.entry.mnemonic;
+    const count = (bad.get(name) ?? 0) + 1;
+    bad.set(name, count);
+    if (count > 3) return;
+    console.log(
+      `${name} ${Buffer.from(test.code).toString("hex")} live ${live} rflags ${test.state.rflags.toString(16)}`,
+    );
+    console.log(`  gpr ${[...test.state.gpr].map((value) => value.toString(16)).join(" ")}`);
+    for (const line of found.slice(0, 4)) console.log(`  ${line}`);
+  });
+  done += cases.length;
+}
+console.log(`${done} cases, ${codes.size} encoding forms, faults:`, Object.fromEntries(faults));
+console.log(bad.size ? "differences:" : "no differences", Object.fromEntries(bad));
+process.exitCode = bad.size ? 1 : 0;
