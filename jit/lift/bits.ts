@@ -1,6 +1,6 @@
 /** Single bits: BT, BTS, BTR, BTC and the scans BSF, BSR. */
 import { OP_IMM, OP_MEM, type Insn } from "../decode.js";
-import { CF, ZF } from "../registers.js";
+import { CF, PF, STATUS_FLAGS, ZF } from "../registers.js";
 import { i32, type AtomicRmw, type Expr } from "../wasm.js";
 import type { InstructionEntry } from "./entry.js";
 import { givenFlags } from "./flag-definitions.js";
@@ -73,7 +73,11 @@ function bitOperation(change?: {
   };
 }
 
-/** A source of zero leaves the target unchanged (as every processor does, though Intel's manual says undefined). */
+/**
+ * A source of zero leaves the target unchanged (as every processor does, though Intel's manual says undefined). Only ZF
+ * is defined; the others are what Zen 4 gives: PF of the bit number (1 without a bit),
+ * the rest 0.
+ */
 function scan(forward: boolean): InstructionEntry["lift"] {
   return (lifter, insn) => {
     const { w } = lifter;
@@ -82,10 +86,16 @@ function scan(forward: boolean): InstructionEntry["lift"] {
     const { ops } = width;
     const operand = width.keep(lifter.read(source!));
     const typeBits = width.size === 8 ? 63 : 31;
-    const found = forward ? ops.ctz(operand.get()) : ops.sub(width.const(typeBits), ops.clz(operand.get()));
-    const some = lifter.nested(() => lifter.write(target!, found));
+    const found = () => (forward ? ops.ctz(operand.get()) : ops.sub(width.const(typeBits), ops.clz(operand.get())));
+    const some = lifter.nested(() => lifter.write(target!, found()));
     lifter.emit(w.if(ops.ne(operand.get(), width.const(0)), some));
-    lifter.define(givenFlags(ZF, operand.values, () => width.zero(operand.get())));
+    lifter.define(
+      givenFlags(STATUS_FLAGS, operand.values, (flag) => {
+        if (flag === ZF) return width.zero(operand.get());
+        if (flag !== PF) return w.i32.const(0);
+        return w.i32.or(width.zero(operand.get()), lifter.helper("parity", [width.low(found())], i32));
+      }),
+    );
   };
 }
 
@@ -154,7 +164,7 @@ export const BITS: readonly InstructionEntry[] = [
   {
     mnemonic: "Bsf",
     operands: ["rw", "r"],
-    flagsWritten: ZF,
+    flagsWritten: STATUS_FLAGS,
     cpuid: "base",
     lift: scan(true),
     samples: ["480fbccb", "0fbccb", "660fbccb", "480fbc4b10", "0fbc4b10", "660fbc4b10"],
@@ -162,7 +172,7 @@ export const BITS: readonly InstructionEntry[] = [
   {
     mnemonic: "Bsr",
     operands: ["rw", "r"],
-    flagsWritten: ZF,
+    flagsWritten: STATUS_FLAGS,
     cpuid: "base",
     lift: scan(false),
     samples: ["480fbdcb", "0fbdcb", "660fbdcb", "480fbd4b10", "0fbd4b10", "660fbd4b10"],

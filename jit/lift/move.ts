@@ -296,6 +296,7 @@ export const MOVE: readonly InstructionEntry[] = [
   },
   {
     mnemonic: "Leave",
+    form: (insn) => insn.length === 1, // no operand size prefix
     operands: [],
     reads: gprBit(RBP),
     writes: gprBit(RBP) | gprBit(RSP),

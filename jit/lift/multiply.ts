@@ -1,6 +1,6 @@
 /** MUL, IMUL, DIV, IDIV. */
 import { type Insn, type Operand } from "../decode.js";
-import { CF, gprBit, OF, RAX, RDX, STATUS_FLAGS, type FlagSet, type RegisterSet } from "../registers.js";
+import { AF, CF, gprBit, OF, PF, RAX, RDX, SF, ZF, type FlagSet, type RegisterSet } from "../registers.js";
 import { CPU, i64, type Expr } from "../wasm.js";
 import { CPU_SCRATCH } from "../cpu-block.js";
 import type { Access, InstructionEntry } from "./entry.js";
@@ -219,6 +219,7 @@ function divide(signed: boolean): InstructionEntry["lift"] {
     if (operand.size < 8) divideNarrow(lifter, operand, signed);
     else if (signed) divideSigned64(lifter, operand);
     else divide64(lifter, operand);
+    lifter.define(givenFlags(DIVIDE_FLAGS, [], (flag) => lifter.w.i32.const(flag === AF ? 1 : 0)));
   };
 }
 
@@ -236,6 +237,8 @@ const groupSamples = (extension: number): readonly string[] => {
   const memory = `${((1 << 6) | (extension << 3) | 3).toString(16)}10`;
   return [register, memory].flatMap((operand) => [`48f7${operand}`, `f7${operand}`, `66f7${operand}`, `f6${operand}`]);
 };
+/** All undefined; Zen 4 sets AF, clears these others and keeps CF and OF. */
+const DIVIDE_FLAGS: FlagSet = PF | AF | ZF | SF;
 const PRODUCT_FLAGS: FlagSet = CF | OF;
 
 export const MULTIPLY: readonly InstructionEntry[] = [
@@ -281,7 +284,7 @@ export const MULTIPLY: readonly InstructionEntry[] = [
     operands: ["r"],
     reads: wideWrites,
     writes: wideWrites,
-    flagsWritten: STATUS_FLAGS,
+    flagsWritten: DIVIDE_FLAGS,
     cpuid: "base",
     lift: divide(false),
     samples: groupSamples(6),
@@ -291,7 +294,7 @@ export const MULTIPLY: readonly InstructionEntry[] = [
     operands: ["r"],
     reads: wideWrites,
     writes: wideWrites,
-    flagsWritten: STATUS_FLAGS,
+    flagsWritten: DIVIDE_FLAGS,
     cpuid: "base",
     lift: divide(true),
     samples: groupSamples(7),

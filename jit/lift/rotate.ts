@@ -131,7 +131,9 @@ function turnWide(
   };
 }
 
-/** SHLD, SHRD. A 16-bit operand with a count above 16 is undefined, and here what the formula gives. */
+/**
+ * SHLD, SHRD. A 16-bit operand with a count above 16 is undefined, and here what a 32-bit shift of both operands gives.
+ */
 function doubleShift(left: boolean): InstructionEntry["lift"] {
   return (lifter, insn) => {
     const { w } = lifter;
@@ -142,13 +144,19 @@ function doubleShift(left: boolean): InstructionEntry["lift"] {
     const count = countOf(lifter, insn, countOperand!);
     const fill = width.capture(source!);
     const n = () => width.fromI32(count.get());
-    // bits - n in two steps, so that a count of 0 shifts everything out.
-    const rest = () => ops.sub(width.const(bits - 1), n());
     const one = () => width.const(1);
-    const shifted = (a: Source): Expr =>
-      left
-        ? ops.or(ops.shl(a.get(), n()), ops.shr_u(ops.shr_u(fill.get(), one()), rest()))
-        : ops.or(ops.shr_u(a.get(), n()), ops.shl(ops.shl(fill.get(), one()), rest()));
+    const joined = (high: Source, low: Source) => w.i32.or(w.i32.shl(high.get(), w.i32.const(16)), low.get());
+    const shifted = (a: Source): Expr => {
+      if (bits === 16)
+        return left
+          ? w.i32.shr_u(w.i32.shl(joined(a, fill), count.get()), w.i32.const(16))
+          : w.i32.shr_u(joined(fill, a), count.get());
+      // bits - n in two steps, so that a count of 0 shifts everything out.
+      const rest = ops.sub(width.const(bits - 1), n());
+      return left
+        ? ops.or(ops.shl(a.get(), n()), ops.shr_u(ops.shr_u(fill.get(), one()), rest))
+        : ops.or(ops.shr_u(a.get(), n()), ops.shl(ops.shl(fill.get(), one()), rest));
+    };
     const { a, result } = updateKeeping(lifter, width, insn, target!, count, shifted);
     if (!variable && constantCount(insn, countOperand!) === 0) return;
     const common = resultFlags(width, result);
@@ -162,9 +170,10 @@ function doubleShift(left: boolean): InstructionEntry["lift"] {
       variable,
       givenFlags(STATUS_FLAGS, [...a.values, ...result.values, ...count.values], (flag) => {
         if (flag === CF) return carryOut();
-        // Sign change.
-        if (flag === OF) return w.i32.xor(width.negative(a.get()), width.negative(result.get()));
-        if (flag === AF) return w.i32.const(0);
+        // Sign change by the last step; for counts above 1 undefined, and so on Zen 4. AF is undefined too.
+        if (flag === OF)
+          return left ? w.i32.xor(carryOut(), width.negative(result.get())) : topBitsDiffer(width, result);
+        if (flag === AF) return w.i32.const(1);
         return common.flag(flag);
       }),
     );

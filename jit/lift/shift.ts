@@ -73,7 +73,7 @@ function shift(kind: ShiftKind): InstructionEntry["lift"] {
     /** The value one step before the last: its outermost bit is the carry. */
     const before = () => apply(a.get(), width.fromI32(w.i32.sub(count.get(), w.i32.const(1))));
     const carry = () => (kind === "shl" ? width.negative(before()) : width.bit(before(), 0));
-    // OF for counts above 1 (undefined) follows the same formula, as on Zen 4.
+    // OF for counts above 1 (undefined) follows the same formula and AF (undefined) is 1, as on Zen 4.
     const overflow = (): Expr => {
       if (kind === "shl") return w.i32.xor(carry(), width.negative(result.get()));
       return kind === "shr" ? width.negative(before()) : w.i32.const(0);
@@ -82,7 +82,7 @@ function shift(kind: ShiftKind): InstructionEntry["lift"] {
       ...givenFlags(STATUS_FLAGS, [...a.values, ...count.values, ...result.values], (flag) => {
         if (flag === CF) return carry();
         if (flag === OF) return overflow();
-        if (flag === AF) return w.i32.const(0);
+        if (flag === AF) return w.i32.const(1);
         return common.flag(flag);
       }),
       ...(variable ? {} : { condition: common.condition! }),

@@ -40,6 +40,8 @@ export interface SyscallRow {
   readonly run: SyscallBody;
   /** Why the call is refused or differs from Linux; goes to docs/syscalls.md. */
   readonly reason?: string;
+  /** The error number of a call that always fails. */
+  readonly refused?: number;
 }
 
 /** A row that always fails with `errno`, for the stated reason. */
@@ -48,6 +50,7 @@ export const refuse = (nr: number, name: string, errno: number, reason: string):
   name,
   args: [],
   reason,
+  refused: errno,
   run: () => -errno,
 });
 

@@ -125,6 +125,7 @@ const processRow = (nr: number, name: string): SyscallRow => ({
   name,
   args: [],
   run: refuseProcess,
+  refused: ENOSYS,
   reason: "starting other processes is out of scope",
 });
 

@@ -27,8 +27,17 @@ export interface Encoding {
 
 const decoder = new InstructionDecoder();
 
-/** Decodes the first instruction of `bytes`, if an entry lifts it. */
-export function decodeOne(bytes: Uint8Array): Encoding | undefined {
+/** Not the same on all processors, or not a function of the state alone: these are not run. */
+const INCOMPARABLE: ReadonlySet<string> = new Set([
+  ...["Cpuid", "Rdtsc", "Rdtscp", "Xgetbv"],
+  // Approximations, which the manual bounds but does not define.
+  ...["Rcpps", "Rcpss", "Rsqrtps", "Rsqrtss"],
+  // MXCSR has exception flags, which are not kept.
+  ...["Ldmxcsr", "Stmxcsr", "Fxsave", "Fxsave64", "Fxrstor", "Fxrstor64"],
+]);
+
+/** Decodes the first instruction of `bytes`, if an entry lifts it; runnable alone unless `any` is set. */
+export function decodeOne(bytes: Uint8Array, any = false): Encoding | undefined {
   let found: Insn | undefined;
   decoder.open(bytes, CODE);
   decoder.decodeFrom(CODE, (insn) => {
@@ -37,9 +46,13 @@ export function decodeOne(bytes: Uint8Array): Encoding | undefined {
   });
   if (found === undefined || found.length > bytes.length) return undefined;
   const entry = entryFor(found);
-  if (entry === undefined || entry.ends !== undefined) return undefined;
+  if (entry === undefined || (!any && !isRunnable(entry))) return undefined;
   return { code: bytes.slice(0, found.length), insn: found, entry };
 }
+
+/** True for entries whose effect on the state the processor can tell us. */
+export const isRunnable = (entry: InstructionEntry): boolean =>
+  entry.ends === undefined && !INCOMPARABLE.has(entry.mnemonic);
 
 /** Operands that are really accessed. */
 const accessed = ({ insn, entry }: Encoding): Operand[] => {
