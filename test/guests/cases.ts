@@ -94,7 +94,7 @@ export const guestCases: readonly GuestCase[] = [
   crash("goexit-main"),
   crash("unlock"),
   crash("overflow", "trace", ["16000000"]),
-  crash("overflow", "reason"),
+  { ...crash("overflow", "reason"), cpus: [2] }, // Go's own limit: touches 700 MB
   crash("abort", "reason"),
   crash("quit", "reason"),
   crash("segv-sent", "reason"),

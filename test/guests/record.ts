@@ -1,5 +1,5 @@
 /**
- * Records the native outcome of every guest case: `node dist/test/guests/record.js [VERSION…]` on linux/x64.
+ * Records the native outcome of every guest case: `npm run record:guests -- [VERSION…]` on linux/x64.
  * Each case runs three times with each number of CPUs, and all runs must agree.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
