@@ -78,15 +78,23 @@ export const readFd = (thread: Thread, fd: number, address: number, count: numbe
   if (result === 0) {
     const length = usable(thread, address, Math.min(count, MAX_TRANSFER), MAPPED | WRITE);
     if (length < 0) {
-      // A directory says so before it looks at the buffer.
-      const probe = transfer(files, thread, index, new Uint8Array(0), position, false);
-      result = probe < 0 ? probe : length;
+      result = readIntoNothing(files, thread, index, position);
     } else {
       result = transfer(files, thread, index, thread.process.memory.slice(address, length), position, false);
     }
   }
   files.release(index);
   return result;
+};
+
+/** What a read answers when no byte of its buffer can be written: a directory or the end of a file comes first. */
+const readIntoNothing = (files: Files, thread: Thread, index: number, position: number): number => {
+  const kind = files.kindOf(index);
+  if (position !== OWN_OFFSET && !kind.seekable) return -ESPIPE;
+  if (!kind.seekable) return -EFAULT;
+  const offset = position === OWN_OFFSET ? files.open.offset(index) : position;
+  const result = offset < 0 ? -EFAULT : kind.read(files, thread, index, new Uint8Array(1), offset);
+  return result > 0 ? -EFAULT : result;
 };
 
 /** write(2) and pwrite64(2). */

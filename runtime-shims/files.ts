@@ -10,7 +10,7 @@ import { StdinRing } from "./host/stdin-ring.js";
 import { FileStat, type HostFiles, S_IFCHR } from "./host/types.js";
 import { header, type KernelMemory, sections } from "./kernel-memory.js";
 import { acquireWord, releaseWord } from "./lock.js";
-import { type Mount, MountTree } from "./mounts.js";
+import { type Mount, MountTree, type TreeNode } from "./mounts.js";
 import { decodeName, encodeName } from "./names.js";
 import { filesHeaderWord, OpenFiles } from "./open-files.js";
 import { PathResolver, Resolution } from "./paths.js";
@@ -129,6 +129,19 @@ export class Files {
   writableMount(at: Resolution): number {
     if (at.mount < 0) return -EACCES;
     return this.tree.mounts[at.mount].readOnly ? -EROFS : 0;
+  }
+
+  /** The mount that holds a canonical guest path, or −1. */
+  mountOf(path: string): number {
+    let node: TreeNode | undefined = this.tree.root;
+    let mount = node.mount;
+    for (const name of path.split("/")) {
+      if (name === "" || node === undefined) continue;
+      node = node.children.get(name) ?? node.dynamic?.child(name);
+      if (node !== undefined && node.mount >= 0) mount = node.mount;
+      else if (node?.synthetic !== undefined) mount = -1;
+    }
+    return mount;
   }
 
   /** Attributes of the file at a canonical guest path. */

@@ -2,6 +2,7 @@ import { EAGAIN } from "./errno.js";
 import { flockKey } from "./file-kinds/notify.js";
 import { filesHeader, fileKind, OPEN_FILE_CAPACITY, openFile } from "./files-layout.js";
 import type { Files } from "./files.js";
+import { FileStat } from "./host/types.js";
 import { acquireWord, releaseWord } from "./lock.js";
 import { filesHeaderWord } from "./open-files.js";
 import type { Thread } from "./threads.js";
@@ -11,6 +12,8 @@ export const LOCK_SH = 1;
 export const LOCK_EX = 2;
 export const LOCK_NB = 4;
 export const LOCK_UN = 8;
+
+const scratch = new FileStat();
 
 /** Whether another open file of the same inode holds a lock against `mode`. Under the table lock. */
 const conflicts = (files: Files, index: number, mode: number): boolean => {
@@ -24,6 +27,12 @@ const conflicts = (files: Files, index: number, mode: number): boolean => {
     if (sameFile) return true;
   }
   return false;
+};
+
+/** Learns the inode number of an open file, the identity of what is locked. */
+const identify = (files: Files, index: number): void => {
+  const status = files.kindOf(index).stat(files, index, scratch);
+  files.open.setInode(index, status < 0 ? -1 : scratch.ino);
 };
 
 const tryLock = (files: Files, index: number, mode: number): boolean => {
@@ -46,6 +55,7 @@ export const unlock = (files: Files, index: number): void => {
  * @param operation LOCK_SH or LOCK_EX
  */
 export const lockFile = (files: Files, thread: Thread, index: number, operation: number, block: boolean): number => {
+  if (files.open.inode(index) === 0) identify(files, index);
   if (tryLock(files, index, operation)) {
     wakeAll(files.process.kernel, flockKey);
     return 0;

@@ -127,7 +127,6 @@ const adopt = (files: Files, flags: number, handle: number): number => {
   }
   if (kind === fileKind.stream && type !== S_IFCHR) files.open.set(index, openFile.streamFlags, STREAM_WATCHABLE);
   if (kind === fileKind.host && flags & O_APPEND) files.open.set(index, openFile.streamFlags, HOST_APPENDS);
-  if (at.exists) files.open.setInode(index, at.stat.ino);
   return named(files, index, at.path, at.mount);
 };
 

@@ -81,12 +81,14 @@ export class PathResolver {
 
   /**
    * @param base canonical guest path that a relative `path` starts from
-   * @param follow whether a link in the last component is followed
+   * @param follow whether a link in the last component is followed; a trailing slash follows it too
    * @param out receives the place, existing or not
+   * @param nameOnly the call acts on the name itself (mkdir, unlink, rename): a trailing slash does not follow a link
+   * and is left to the caller
    * @returns 0 when the directory that holds the last component exists, else −errno. A missing last component is no
    * error here: see `out.exists`.
    */
-  resolve(base: string, path: string, follow: boolean, out: Resolution): number {
+  resolve(base: string, path: string, follow: boolean, out: Resolution, nameOnly = false): number {
     if (path.length >= PATH_MAX || (path.length * 3 >= PATH_MAX && encodeName(path).length >= PATH_MAX)) {
       return -ENAMETOOLONG;
     }
@@ -135,7 +137,7 @@ export class PathResolver {
         return status;
       }
       const type = out.stat.mode & S_IFMT;
-      if (type === S_IFLNK && (!final || follow || out.trailingSlash)) {
+      if (type === S_IFLNK && (!final || follow || (out.trailingSlash && !nameOnly))) {
         if (++links > MAX_LINKS) return -ELOOP;
         const target = this.#readlink(child);
         if (target === undefined) {
@@ -159,7 +161,7 @@ export class PathResolver {
         this.#settle(child, out);
         out.exists = true;
         out.last = "name";
-        return out.trailingSlash && type !== S_IFDIR ? -ENOTDIR : 0;
+        return out.trailingSlash && type !== S_IFDIR && !nameOnly ? -ENOTDIR : 0;
       }
       if (type !== S_IFDIR) return -ENOTDIR;
       if (child.mount >= 0) this.#plain.add(plainKey(child));

@@ -44,7 +44,6 @@ const openStream = (files: Files, handle: number, stat: FileStat): number => {
     const index = open.allocate(fileKind.host, flags, handle);
     // The file may be shared with other processes of the shell: let the host move its offset.
     open.setOffset(index, -1);
-    open.setInode(index, stat.ino);
     return index;
   }
   const kind = handle === 0 && (terminal || type !== S_IFCHR) ? fileKind.stdin : fileKind.stream;

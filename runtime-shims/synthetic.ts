@@ -108,7 +108,7 @@ export const statSynthetic = (files: Files, node: TreeNode, out: FileStat): numb
       out.mode = S_IFREG | 0o444;
       return 0;
     default:
-      out.mode = S_IFDIR | 0o555;
+      out.mode = S_IFDIR | (node.dynamic === undefined ? 0o555 : 0o500);
       out.nlink = 2;
       return 0;
   }

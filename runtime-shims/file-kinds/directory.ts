@@ -5,7 +5,8 @@ import { O_PATH } from "./open-flags.js";
 
 /** A directory, named by its path: the host keeps nothing open for it. */
 export const directory: FileKind = {
-  seekable: false,
+  // It has an offset, the position of getdents64.
+  seekable: true,
   watchable: false,
   read: (files, _thread, index) => (files.open.get(index, openFile.flags) & O_PATH ? -EBADF : -EISDIR),
   write: () => -EBADF,

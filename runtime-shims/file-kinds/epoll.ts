@@ -1,6 +1,6 @@
 import { EEXIST, EINVAL, ENOENT, ENOSPC } from "../errno.js";
 import type { Files } from "../files.js";
-import { EPOLL_ITEM_CAPACITY, EPOLL_ITEM_WORDS, filesHeader, filesParts, openFile } from "../files-layout.js";
+import { EPOLL_ITEM_CAPACITY, EPOLL_ITEM_WORDS, fileKind, filesHeader, filesParts, openFile } from "../files-layout.js";
 import { sections } from "../kernel-memory.js";
 import { acquireWord, releaseWord } from "../lock.js";
 import { filesHeaderWord } from "../open-files.js";
@@ -214,6 +214,21 @@ const rotate = (files: Files, words: Int32Array, epollIndex: number, last: numbe
   files.open.set(epollIndex, openFile.firstItem, next);
   words[itemBase(tail - 1) + item.next] = first;
   words[itemBase(last - 1) + item.next] = 0;
+};
+
+/** Whether an instance watches another one, be it through a third. */
+export const epollWatches = (files: Files, epollIndex: number, other: number, depth = 0): boolean => {
+  if (depth > MAX_NESTING) return true;
+  const words = files.open.words;
+  let link = files.open.get(epollIndex, openFile.firstItem);
+  while (link !== 0) {
+    const target = words[itemBase(link - 1) + item.target];
+    if (target === other) return true;
+    const nested = files.open.get(target, openFile.kind) === fileKind.epoll;
+    if (nested && epollWatches(files, target, other, depth + 1)) return true;
+    link = words[itemBase(link - 1) + item.next];
+  }
+  return false;
 };
 
 /** How deep epoll instances watch one another at most; deeper ones never look ready. */

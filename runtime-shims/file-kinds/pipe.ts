@@ -99,7 +99,9 @@ const locked = (files: Files, handle: number, step: () => number | undefined): n
 
 const brokenPipe = (files: Files, thread: Thread): number => {
   const { kernel, hooks, pid } = thread.process;
-  sendToThread(kernel, thread.slot, thread.tid, userSignal(SIGPIPE, SI_USER, pid, files.identity.uid), (slot) => hooks.kick(slot));
+  sendToThread(kernel, thread.slot, thread.tid, userSignal(SIGPIPE, SI_USER, pid, files.identity.uid), (slot) =>
+    hooks.kick(slot),
+  );
   return -EPIPE;
 };
 
@@ -207,4 +209,9 @@ export const pipeWriter: FileKind = {
   readEdge: () => 0,
   writeEdge: edgeOf(pipe.writeEdge),
   destroy: (files, index) => closeEnd(files, index, pipe.writer, pipe.readEdge),
+};
+
+/** Gives back a pipe that never had ends. */
+export const freePipe = (files: Files, handle: number): void => {
+  Atomics.store(files.open.words, pipeBase(handle) + pipe.used, 0);
 };

@@ -276,8 +276,9 @@ const entryType = (entry: fs.Dirent<Buffer>): number => {
 const needsOld = (atime: NewTime, mtime: NewTime): boolean => atime === "keep" || mtime === "keep";
 
 /** node:fs takes seconds as a double, so what is kept or set is exact to about a quarter of a microsecond. */
-const seconds = (time: NewTime, oldNs: bigint | undefined): number => {
+const seconds = (time: NewTime, oldNs: bigint | undefined): number | Date => {
   if (time === "now") return Date.now() / 1000;
   if (time === "keep") return Number(oldNs ?? 0n) / 1e9;
-  return time.sec + time.nsec / 1e9;
+  // A negative number would mean "now" to node:fs.
+  return time.sec < 0 ? new Date(time.sec * 1000 + Math.floor(time.nsec / 1e6)) : time.sec + time.nsec / 1e9;
 };

@@ -18,7 +18,7 @@ import { filesHeader, fileKind, openFile, PIPE_BYTES } from "../files-layout.js"
 import type { Files } from "../files.js";
 import { filesHeaderWord } from "../open-files.js";
 import type { Thread } from "../threads.js";
-import { address, choice, fd, flags } from "./kinds.js";
+import { address, choice, fd, flags, long } from "./kinds.js";
 import type { SyscallRow } from "./table.js";
 
 const F = {
@@ -80,9 +80,9 @@ const control = (thread: Thread, fdNumber: number, command: number, argument: nu
     if (status & O_PATH && !onPath) return -EBADF;
     switch (command) {
       case F.F_DUPFD:
-        return duplicate(files, index, argument | 0, false);
+        return duplicate(files, index, argument, false);
       case F.F_DUPFD_CLOEXEC:
-        return duplicate(files, index, argument | 0, true);
+        return duplicate(files, index, argument, true);
       case F.F_GETFD:
         return files.fds.closeOnExec(fdNumber) ? FD_CLOEXEC : 0;
       case F.F_SETFD:
@@ -218,7 +218,7 @@ const ioctl = (thread: Thread, fdNumber: number, request: number, argument: numb
 
 /** Control of descriptors and open files. */
 export const fcntlCalls: readonly SyscallRow[] = [
-  { nr: 72, name: "fcntl", args: [fd, choice(F), address], run: control },
+  { nr: 72, name: "fcntl", args: [fd, choice(F), long], run: control },
   { nr: 73, name: "flock", args: [fd, flags({ LOCK_SH, LOCK_EX, LOCK_NB, LOCK_UN })], run: flock },
   { nr: 16, name: "ioctl", args: [fd, choice(IOCTL), address], run: ioctl },
 ];

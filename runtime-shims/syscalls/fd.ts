@@ -23,8 +23,9 @@ const seekTo = (files: Files, index: number, offset: number, whence: number): nu
   const kind = open.get(index, openFile.kind);
   if (open.get(index, openFile.flags) & O_PATH) return -EBADF;
   if (kind === fileKind.directory) return rewindDirectory(files, index, offset, whence);
+  // Linux lets these seek, to no effect.
+  if (kind === fileKind.device || kind === fileKind.eventfd || kind === fileKind.epoll) return 0;
   if (!files.kindOf(index).seekable) return -ESPIPE;
-  if (kind === fileKind.device) return 0;
   let current = open.offset(index);
   if (current < 0) current = Math.max(0, files.host.position(open.get(index, openFile.handle)));
   let target = offset;
@@ -243,6 +244,20 @@ export const fdCalls: readonly SyscallRow[] = [
     run: (thread, number, at, count, position) =>
       position < 0 ? -EINVAL : vectorFd(thread, number, at, count, position, true),
   },
+  {
+    nr: 327,
+    name: "preadv2",
+    args: [fd, address, int, long, long, uint],
+    run: (thread, number, at, count, position, _high, how) =>
+      how !== 0 ? -EOPNOTSUPP : position < -1 ? -EINVAL : vectorFd(thread, number, at, count, position, false),
+  },
+  {
+    nr: 328,
+    name: "pwritev2",
+    args: [fd, address, int, long, long, uint],
+    run: (thread, number, at, count, position, _high, how) =>
+      how !== 0 ? -EOPNOTSUPP : position < -1 ? -EINVAL : vectorFd(thread, number, at, count, position, true),
+  },
   { nr: 32, name: "dup", args: [fd], run: duplicateLowest },
   {
     nr: 33,
@@ -275,4 +290,26 @@ export const fdCalls: readonly SyscallRow[] = [
   { nr: 221, name: "fadvise64", args: [fd, long, long, int], run: advise },
   { nr: 74, name: "fsync", args: [fd], run: sync(false) },
   { nr: 75, name: "fdatasync", args: [fd], run: sync(true) },
+  { nr: 162, name: "sync", args: [], reason: "every write is already the host's", run: () => 0 },
+  {
+    nr: 306,
+    name: "syncfs",
+    args: [fd],
+    reason: "every write is already the host's",
+    run: (thread, number) => withFd(thread, number, () => 0),
+  },
+  {
+    nr: 277,
+    name: "sync_file_range",
+    args: [fd, long, long, uint],
+    reason: "every write is already the host's",
+    run: (thread, number) => withFd(thread, number, () => 0),
+  },
+  {
+    nr: 187,
+    name: "readahead",
+    args: [fd, long, size],
+    reason: "the host reads ahead by itself",
+    run: (thread, number) => withFd(thread, number, () => 0),
+  },
 ];
