@@ -1,4 +1,5 @@
 import { errnoName } from "./errno.js";
+import { CONTEXT_REPLACED, THREAD_ENDED } from "./outcome.js";
 import type { SyscallRow } from "./syscalls/table.js";
 import type { Thread } from "./threads.js";
 
@@ -9,6 +10,8 @@ export const formatCall = (thread: Thread, row: SyscallRow, args: readonly numbe
 };
 
 const formatResult = (row: SyscallRow, result: number): string => {
+  // The call does not return.
+  if (result === THREAD_ENDED || result === CONTEXT_REPLACED) return "?";
   if (result < 0 && result > -4096) return `-1 ${errnoName(-result)}`;
   return row.result === "address" ? `0x${result.toString(16)}` : `${result}`;
 };

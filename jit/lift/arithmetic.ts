@@ -1,9 +1,18 @@
 /** Integer addition, subtraction, comparison; multiplication and division are in multiply.ts. */
 import { OP_GPR, OP_MEM, type Insn } from "../decode.js";
-import { CF, gprBit, RAX, STATUS_FLAGS } from "../registers.js";
+import { CF, gprBit, RAX, RBX, RCX, RDX, STATUS_FLAGS, ZF } from "../registers.js";
 import { i32 } from "../wasm.js";
 import type { Access, InstructionEntry } from "./entry.js";
-import { adcFlags, addFlags, onlyResultFlags, resultFlags, sbbFlags, stepFlags, subFlags } from "./flag-definitions.js";
+import {
+  adcFlags,
+  addFlags,
+  givenFlags,
+  onlyResultFlags,
+  resultFlags,
+  sbbFlags,
+  stepFlags,
+  subFlags,
+} from "./flag-definitions.js";
 import type { Lifter } from "./lifter.js";
 import { atomicExchange, atomicUpdate, isLocked, updateKeeping, updateOnly } from "./locked.js";
 import { gprOperand } from "./operands.js";
@@ -181,6 +190,29 @@ function cmpxchg(lifter: Lifter, insn: Insn): void {
   lifter.define(subFlags(width, expected, old));
 }
 
+/** EDX:EAX with a quadword of memory: equal, it becomes ECX:EBX; else EDX:EAX becomes it. Only ZF tells. */
+function cmpxchg8b(lifter: Lifter, insn: Insn): void {
+  const { w } = lifter;
+  const width = new Width(lifter, 8);
+  const joined = (high: number, low: number) =>
+    w.i64.or(w.i64.shl(lifter.gpr(high), w.i64.const(32)), w.i64.and(lifter.gpr(low), w.i64.const(0xffffffffn)));
+  const expected = width.keep(joined(RDX, RAX));
+  const place = lifter.place(insn.operands[0]!);
+  let old: Source;
+  if (isLocked(insn)) old = atomicExchange(lifter, width, place, expected.get(), joined(RCX, RBX));
+  else {
+    old = width.keep(lifter.loadAt(lifter.placeAddress(place), 8, false));
+    const replacement = w.select(w.i64.eq(expected.get(), old.get()), joined(RCX, RBX), old.get());
+    lifter.storeAt(lifter.placeAddress(place), 8, replacement);
+  }
+  const failed = lifter.nested(() => {
+    lifter.setGpr32(RAX, w.i32.wrap(old.get()));
+    lifter.setGpr32(RDX, w.i32.wrap(w.i64.shr_u(old.get(), w.i64.const(32))));
+  });
+  lifter.emit(w.if(w.i64.ne(expected.get(), old.get()), failed));
+  lifter.define(givenFlags(ZF, [...expected.values, ...old.values], () => w.i64.eq(expected.get(), old.get())));
+}
+
 /** Encodings of an ALU operation by its number (ADD 0 ... CMP 7): all sizes, directions and immediates. */
 export function aluSamples(op: number, lockable: boolean): readonly string[] {
   const hex = (low: number) => (op * 8 + low).toString(16).padStart(2, "0");
@@ -332,5 +364,15 @@ export const ARITHMETIC: readonly InstructionEntry[] = [
     samples: ["480fb1d9", "0fb1d9", "660fb1d9", "0fb0d9", "0fb1c8", "0fb1c1"].concat(
       ["", "f0"].flatMap((lock) => [`${lock}480fb14b10`, `${lock}0fb14b10`, `${lock}660fb14b10`, `${lock}0fb04b10`]),
     ),
+  },
+  {
+    mnemonic: "Cmpxchg8b",
+    operands: ["rw"],
+    reads: gprBit(RAX) | gprBit(RDX) | gprBit(RCX) | gprBit(RBX),
+    writes: gprBit(RAX) | gprBit(RDX),
+    flagsWritten: ZF,
+    cpuid: "base",
+    lift: cmpxchg8b,
+    samples: ["0fc74e10", "f00fc74e10"],
   },
 ];

@@ -1,6 +1,6 @@
 /** Single bits: BT, BTS, BTR, BTC and the scans BSF, BSR. */
 import { OP_IMM, OP_MEM, type Insn } from "../decode.js";
-import { CF, PF, STATUS_FLAGS, ZF } from "../registers.js";
+import { CF, OF, PF, STATUS_FLAGS, ZF } from "../registers.js";
 import { i32, type AtomicRmw, type Expr } from "../wasm.js";
 import type { InstructionEntry } from "./entry.js";
 import { givenFlags } from "./flag-definitions.js";
@@ -99,6 +99,25 @@ function scan(forward: boolean): InstructionEntry["lift"] {
   };
 }
 
+/** Zero counts as many zeros as the operand has bits. PF, AF and SF (undefined) are 0 and OF stays, as on Zen 4. */
+function tzcnt(lifter: Lifter, insn: Insn): void {
+  const { w } = lifter;
+  const [target, source] = insn.operands;
+  const width = new Width(lifter, target!.size);
+  const { ops } = width;
+  const operand = width.keep(lifter.read(source!));
+  // A bit beyond a 16-bit operand stops the count.
+  const stopped = width.size === 2 ? w.i32.or(operand.get(), w.i32.const(0x10000)) : operand.get();
+  const result = width.keep(ops.ctz(stopped));
+  lifter.write(target!, result.get());
+  lifter.define(
+    givenFlags(STATUS_FLAGS & ~OF, [...operand.values, ...result.values], (flag) => {
+      if (flag === CF) return width.zero(operand.get());
+      return flag === ZF ? width.zero(result.get()) : w.i32.const(0);
+    }),
+  );
+}
+
 const bitSamples = (opcode: number, extension: number, lockable: boolean): readonly string[] => {
   const hex = opcode.toString(16);
   const register = ((3 << 6) | (extension << 3) | 3).toString(16);
@@ -176,5 +195,15 @@ export const BITS: readonly InstructionEntry[] = [
     cpuid: "base",
     lift: scan(false),
     samples: ["480fbdcb", "0fbdcb", "660fbdcb", "480fbd4b10", "0fbd4b10", "660fbd4b10"],
+  },
+  {
+    // BSF with a REP prefix, which compilers write even for processors without BMI1: there it is BSF, and the same for
+    // any source but zero.
+    mnemonic: "Tzcnt",
+    operands: ["w", "r"],
+    flagsWritten: STATUS_FLAGS & ~OF,
+    cpuid: "base",
+    lift: tzcnt,
+    samples: ["f3480fbccb", "f30fbccb", "66f30fbccb", "f3480fbc4b10", "f30fbc4b10"],
   },
 ];

@@ -42,6 +42,10 @@ export const MISC: readonly InstructionEntry[] = [
   inert("Prefetcht1", ["-"], ["0f1813"]),
   inert("Prefetcht2", ["-"], ["0f181b"]),
   inert("Prefetchw", ["-"], ["0f0d0b"]),
+  inert("Prefetch", ["-"], ["0f0d03"]),
+  // Without shadow stacks these do nothing.
+  inert("Rdsspd", ["-"], ["f30f1ec8"]),
+  inert("Rdsspq", ["-"], ["f3480f1ec8"]),
   fenceEntry("Mfence", "0faef0"),
   fenceEntry("Lfence", "0faee8"),
   fenceEntry("Sfence", "0faef8"),

@@ -1,6 +1,6 @@
 /** Data movement between general registers, memory and the stack. */
 import { OP_MEM, type Insn, type Operand } from "../decode.js";
-import { CONDITIONS, flagsOfCondition, gprBit, RAX, RBP, RDX, RSP, type Condition } from "../registers.js";
+import { CONDITIONS, flagsOfCondition, gprBit, RAX, RBP, RBX, RDX, RSP, type Condition } from "../registers.js";
 import { i32, i64, type Expr } from "../wasm.js";
 import type { InstructionEntry } from "./entry.js";
 import type { Lifter } from "./lifter.js";
@@ -123,6 +123,25 @@ function leave(lifter: Lifter): void {
   const saved = lifter.value(i64, lifter.loadAt(lifter.address(frame), 8, false));
   lifter.setGpr(RSP, w.i64.add(lifter.gpr(RBP), w.i64.const(8)));
   lifter.setGpr(RBP, lifter.get(saved));
+}
+
+/** ENTER without nested frames (level 0). */
+function enter(lifter: Lifter, insn: Insn): void {
+  const { w } = lifter;
+  const bytes = insn.operands[0]!.immLo & 0xffff;
+  // The new top of the stack must be accessible, too.
+  lifter.emit(w.drop(lifter.loadAt(lifter.address(stackSlot(8, -8 - bytes)), 8, false)));
+  pushValue(lifter, lifter.gpr(RBP), 8);
+  lifter.setGpr(RBP, lifter.gpr(RSP));
+  lifter.setGpr(RSP, w.i64.sub(lifter.gpr(RSP), w.i64.const(bytes)));
+}
+
+/** AL = [RBX + AL]. */
+function xlat(lifter: Lifter): void {
+  const { w } = lifter;
+  const { base, offset } = lifter.address(memoryOperand(RBX, 1));
+  const index = lifter.read(gprOperand(RAX, 1));
+  lifter.write(gprOperand(RAX, 1), lifter.loadAt({ base: w.i32.add(base, index), offset }, 1, false));
 }
 
 /** CBW, CWDE, CDQE: sign-extends the lower half of the accumulator. */
@@ -303,6 +322,26 @@ export const MOVE: readonly InstructionEntry[] = [
     cpuid: "base",
     lift: leave,
     samples: ["c9"],
+  },
+  {
+    mnemonic: "Enter",
+    form: (insn) => insn.length === 4 && insn.operands[1]!.immLo === 0,
+    operands: ["r", "r"],
+    reads: gprBit(RSP) | gprBit(RBP),
+    writes: gprBit(RSP) | gprBit(RBP),
+    cpuid: "base",
+    lift: enter,
+    samples: ["c8200000"],
+  },
+  {
+    mnemonic: "Xlatb",
+    form: (insn) => insn.operands.every(({ addr32, fs }) => !addr32 && !fs),
+    operands: ["r"],
+    reads: gprBit(RAX) | gprBit(RBX),
+    writes: gprBit(RAX),
+    cpuid: "base",
+    lift: xlat,
+    samples: ["d7"],
   },
   {
     mnemonic: "Cbw",

@@ -3,4 +3,6 @@ import { workerData } from "node:worker_threads";
 import type { WorkerInit } from "./parts.js";
 import { serveTranslation } from "./translator-thread.js";
 
-serveTranslation((workerData as WorkerInit).parts, () => performance.now());
+// Not during module evaluation: Binaryen makes that asynchronous, and V8 aborts the whole process when a Worker is
+// terminated in an asynchronous module that never finishes.
+setImmediate(() => serveTranslation((workerData as WorkerInit).parts, () => performance.now()));

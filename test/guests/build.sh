@@ -17,6 +17,7 @@ build() {
   local dir="$work/$1/$(basename "$2")"
   mkdir -p "$dir"
   cp "$2"/*.go "$dir"
+  if [ "$(basename "$2")" = guests ]; then "$go" run "$here/generate/generate.go" "$dir"; fi
   printf 'module %s\n\ngo %s\n' "$(basename "$2")" "$1" >"$dir/go.mod"
   (cd "$dir" && "$go" build -trimpath -ldflags "$4" -o "$3" .)
 }

@@ -9,6 +9,7 @@ import {
   gprBit,
   RAX,
   RBP,
+  RBX,
   RCX,
   RDI,
   RDX,
@@ -192,6 +193,8 @@ export function generateState(encoding: Encoding, random: Random): CpuState | un
   if (entry.mnemonic === "Popfq")
     view.setBigUint64(Number(state.gpr[RSP]!) - DATA, BigInt((random.word() & 0xcd5) | 0x202), true);
 
+  if (entry.mnemonic === "Enter" && (insn.operands[0]!.immLo & 0xffff) > 48) return undefined;
+  if (entry.mnemonic === "Xlatb") state.gpr[RBX] = BigInt(DATA + 64 + random.below(600));
   if (entry.mnemonic === "Leave") state.gpr[RBP] = BigInt(DATA + 64 + random.below(800));
 
   // Nothing above may have broken an address (a register with two roles).
