@@ -26,7 +26,7 @@ const list = (guest: FakeGuest, fd: number, size: number): Answer => {
     const result = guest.call("getdents64", fd, buffer, size);
     if (result < 0) return result;
     if (result === 0) return names.sort().join(" ");
-    for (let at = buffer; at < buffer + result; ) {
+    for (let at = buffer; at < buffer + result;) {
       const length = memory.getUint32(at + 16) & 0xffff;
       const name = guest.text(at + 19, length - 19).split("\0")[0];
       names.push(`${name}:${memory.getUint8(at + 18)}`);
@@ -111,9 +111,7 @@ export const replay = (guest: FakeGuest, { steps }: Case): Answer[] => {
       if (arg.startsWith("@")) return guest.allocate(Number(arg.slice(1)));
       return arg.replace("%LONG%", "n".repeat(256)).replace("%PATH%", "p/".repeat(2100));
     });
-    const result = String(name).startsWith("?")
-      ? query(guest, String(name), args)
-      : guest.call(String(name), ...args);
+    const result = String(name).startsWith("?") ? query(guest, String(name), args) : guest.call(String(name), ...args);
     if (target !== undefined) variables.set(target, result);
     return result;
   });
