@@ -66,6 +66,8 @@ export const filesHeader = {
   nextSerial: 19,
   /** 1 once the user was told which option would allow a refused path. */
   refusalReported: 20,
+  /** 1 once the standard streams are open and the working directory is set. */
+  started: 25,
   /** Size of the terminal, 0 when unknown. */
   terminalRows: 21,
   terminalColumns: 22,

@@ -15,6 +15,7 @@ import { decodeName, encodeName } from "./names.js";
 import { filesHeaderWord, OpenFiles } from "./open-files.js";
 import { PathResolver, Resolution } from "./paths.js";
 import type { Process } from "./process.js";
+import { openStandardStreams } from "./standard-streams.js";
 import { contentBytes } from "./proc-files.js";
 import { followTarget, statSynthetic, syntheticFiles } from "./synthetic.js";
 import type { Thread } from "./threads.js";
@@ -26,17 +27,24 @@ export interface FilesParts {
   readonly mounts: readonly Mount[];
   /** Guest path of the program, for /proc/self/exe. */
   readonly executable: string;
-  /** Owner of what the host does not attribute to anyone. */
-  readonly identity: { readonly uid: number; readonly gid: number };
-  /** Reports that a path was refused which an option would allow; at most once per process. */
-  readonly onRefused?: (guestPath: string) => void;
+  /** Guest path of the working directory at the start. */
+  readonly currentDirectory: string;
+  /** Called for each path that no mount covers; says so to the user once (see `takeRefusalReport`). */
+  readonly onRefused?: (files: Files, guestPath: string) => void;
 }
 
-/** Gives a process its files. Every Worker does it; then the first one opens the standard streams and sets `cwd`. */
+/** Gives a process its files. Every Worker does it; the first one opens the standard streams. */
 export const attachFiles = (process: Process, parts: FilesParts): Files => {
   const files = new Files(process, parts);
   process.files = files;
   process.fileMapper = fileMapper;
+  const started = filesHeaderWord(filesHeader.started);
+  files.withTree(() => {
+    if (files.open.words[started] !== 0) return;
+    files.open.words[started] = 1;
+    files.cwd = parts.currentDirectory;
+    openStandardStreams(files);
+  });
   return files;
 };
 
@@ -49,7 +57,6 @@ export class Files {
   readonly fds: FdTable;
   readonly paths: PathResolver;
   readonly executable: string;
-  readonly identity: { readonly uid: number; readonly gid: number };
   readonly stdin: StdinRing;
   /** For the one or two paths of the call in progress. */
   readonly at = new Resolution();
@@ -57,14 +64,13 @@ export class Files {
   readonly #stat = new FileStat();
   readonly #words: Int32Array;
   readonly #bytes: Uint8Array;
-  readonly #onRefused: ((guestPath: string) => void) | undefined;
+  readonly #onRefused: ((files: Files, guestPath: string) => void) | undefined;
 
   constructor(process: Process, parts: FilesParts) {
     const kernel: KernelMemory = process.kernel;
     this.process = process;
     this.host = parts.host;
     this.executable = parts.executable;
-    this.identity = parts.identity;
     this.stdin = new StdinRing(kernel);
     this.#words = kernel.words;
     this.#bytes = kernel.bytes;
@@ -127,7 +133,10 @@ export class Files {
 
   /** Why the mount that holds a place cannot be written: −EROFS, −EACCES outside every mount, or 0. */
   writableMount(at: Resolution): number {
-    if (at.mount < 0) return -EACCES;
+    if (at.mount < 0) {
+      this.#refuse(at.path.slice(0, at.path.lastIndexOf("/")) || "/");
+      return -EACCES;
+    }
     return this.tree.mounts[at.mount].readOnly ? -EROFS : 0;
   }
 
@@ -195,6 +204,11 @@ export class Files {
     return synthetic?.kind === "file" ? contentBytes(synthetic.content(thread)) : new Uint8Array();
   }
 
+  /** The guest's user and group: owner of what the host does not attribute to anyone. */
+  get identity(): { readonly uid: number; readonly gid: number } {
+    return { uid: this.#words[header.uid], gid: this.#words[header.gid] };
+  }
+
   get umask(): number {
     return this.#words[header.umask];
   }
@@ -216,7 +230,7 @@ export class Files {
     if (this.#onRefused === undefined) return;
     const word = filesHeaderWord(filesHeader.refusalReported);
     if (Atomics.load(this.#words, word) === 0) {
-      this.#onRefused(path);
+      this.#onRefused(this, path);
     }
   }
 

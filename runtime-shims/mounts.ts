@@ -3,7 +3,7 @@ import type { Synthetic } from "./synthetic.js";
 /** A host directory (or single file) in guest space. Its index in the mount list is its root for HostFiles. */
 export interface Mount {
   /** Absolute guest path without a trailing slash; "/" for the whole tree. */
-  readonly guestPath: string;
+  readonly guest: string;
   readonly readOnly: boolean;
 }
 
@@ -44,7 +44,7 @@ export class MountTree {
   constructor(mounts: readonly Mount[], synthetics: readonly Synthetic[]) {
     this.mounts = mounts;
     mounts.forEach((mount, index) => {
-      this.#node(mount.guestPath).mount = index;
+      this.#node(mount.guest).mount = index;
     });
     for (const synthetic of synthetics) {
       const node = this.#node(synthetic.path);
@@ -64,8 +64,8 @@ export class MountTree {
 
   /** Path relative to a mount of a canonical guest path inside it. */
   relative(mount: number, path: string): string {
-    const { guestPath } = this.mounts[mount];
-    return path.slice(guestPath === "/" ? 1 : guestPath.length + 1);
+    const { guest } = this.mounts[mount];
+    return path.slice(guest === "/" ? 1 : guest.length + 1);
   }
 
   #node(path: string): TreeNode {

@@ -114,8 +114,8 @@ const limits = (files: Files): string => {
 };
 
 const mountLines = (files: Files): { point: string; options: string }[] =>
-  files.tree.mounts.map(({ guestPath, readOnly }) => ({
-    point: guestPath.replace(/[ \t\n\\]/g, (c) => `\\${c.charCodeAt(0).toString(8).padStart(3, "0")}`),
+  files.tree.mounts.map(({ guest, readOnly }) => ({
+    point: guest.replace(/[ \t\n\\]/g, (c) => `\\${c.charCodeAt(0).toString(8).padStart(3, "0")}`),
     options: readOnly ? "ro" : "rw",
   }));
 

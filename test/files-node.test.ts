@@ -3,7 +3,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { NodeFiles } from "../runtime-shims/host/node-fs.js";
-import { openStandardStreams } from "../runtime-shims/standard-streams.js";
 import { FakeGuest, newMemories } from "./files-harness.js";
 import { type Answer, type Case, replay } from "./files-replay.js";
 
@@ -23,12 +22,10 @@ describe("file calls over node:fs answer as Linux recorded", () => {
     try {
       const guest = new FakeGuest(newMemories(), {
         host: new NodeFiles([directory]),
-        mounts: [{ guestPath: "/home/user", readOnly: false }],
+        mounts: [{ guest: "/home/user", readOnly: false }],
         executable: "/home/user/program",
-        identity: { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 },
+        currentDirectory: "/home/user",
       });
-      openStandardStreams(guest.files);
-      guest.files.cwd = "/home/user";
       const wanted = [...expected[entry.name]];
       for (const [step, answer] of quirks[entry.name] ?? []) wanted[step] = answer;
       const got = replay(guest, entry);
