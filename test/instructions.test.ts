@@ -43,6 +43,9 @@ const EXCEPT: Record<string, readonly string[]> = {
   // iced does not mention the XMM registers.
   Fxrstor: ["registers not written"],
   Fxrstor64: ["registers not written"],
+  // Does nothing without shadow stacks.
+  Rdsspd: ["registers written"],
+  Rdsspq: ["registers written"],
   // A count that is a multiple of the period: iced says no flag changes, the manual leaves OF open.
   Rcl: ["flags not written"],
   Rcr: ["flags not written"],

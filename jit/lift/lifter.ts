@@ -336,6 +336,16 @@ export class Lifter {
     const type = size === 8 ? i64 : i32;
     this.emit(this.mark(this.w.store(GUEST, type, size, address.base, value, address.offset)));
   }
+  /** Loads 1, 2, 4 or 8 bytes of a memory operand as an i64. */
+  loadI64(operand: Operand, size: number, signed: boolean): Expr {
+    const { base, offset } = this.address(operand);
+    return this.mark(this.w.load(GUEST, i64, size, base, offset, signed));
+  }
+  /** Stores the low 1, 2, 4 or 8 bytes of an i64. */
+  storeI64(operand: Operand, size: number, value: Expr): void {
+    const { base, offset } = this.address(operand);
+    this.emit(this.mark(this.w.store(GUEST, i64, size, base, value, offset)));
+  }
   /**
    * Read-modify-write of a register or memory operand without LOCK: `compute` gets the old value and returns the new
    * one; the operand is written after it.

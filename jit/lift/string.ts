@@ -1,7 +1,7 @@
 /**
  * String instructions: STOS, MOVS, LODS, SCAS, CMPS, single and repeated.
  *
- * A repeated STOS or MOVS that goes upwards is one `memory.fill` or `memory.copy` where that is the same. Those check
+ * A repeated STOS or MOVS is one `memory.fill` or `memory.copy` where that is the same. Those check
  * their bounds before they write anything, so a fault finds the registers as before the instruction; a loop that
  * faults midway does as well, having done part of the work. Restarting is right in both cases.
  */
@@ -40,24 +40,42 @@ function loop(lifter: Lifter, body: () => void, goOn?: () => Expr): void {
 const ifAny = (lifter: Lifter, build: () => void): void =>
   lifter.emit(lifter.w.if(lifter.w.i64.ne(lifter.gpr(RCX), lifter.w.i64.const(0)), lifter.nested(build)));
 
-/** RCX elements in bytes; what is more than 4 GiB cannot be mapped and becomes a size that traps. */
-function bulkBytes(lifter: Lifter, size: number): Value {
+/** A repeated operation as one block of memory. */
+interface Bulk {
+  /** Size in bytes (i32); -1 for more than there can be, which traps. */
+  readonly bytes: Value;
+  /** What is added to the pointers (i64). */
+  readonly distance: Value;
+  /** Lowest address of the block that an element pointer's operand begins. */
+  readonly lowest: (operand: Operand) => Value;
+}
+function bulk(lifter: Lifter, size: number): Bulk {
   const { w } = lifter;
   const tooMany = w.i64.gt_u(lifter.gpr(RCX), w.i64.const(Math.floor(0xffffffff / size)));
-  const bytes = w.i32.mul(lifter.gpr32(RCX), w.i32.const(size));
-  return lifter.value(i32, w.select(tooMany, w.i32.const(-1), bytes));
+  const product = w.i32.mul(lifter.gpr32(RCX), w.i32.const(size));
+  const bytes = lifter.value(i32, w.select(tooMany, w.i32.const(-1), product));
+  const up = () => w.i64.extend_i32_u(lifter.get(bytes));
+  const distance = lifter.value(i64, w.select(lifter.flag(DF), w.i64.sub(w.i64.const(0), up()), up()));
+  /** Downwards the block ends with the first element. */
+  const toLowest = lifter.value(
+    i32,
+    w.select(lifter.flag(DF), w.i32.sub(w.i32.const(size), lifter.get(bytes)), w.i32.const(0)),
+  );
+  return {
+    bytes,
+    distance,
+    lowest: (operand) => {
+      const { base } = lifter.place(operand);
+      return lifter.value(i32, w.i32.add(lifter.get(base), lifter.get(toLowest)));
+    },
+  };
 }
-/** After a bulk operation: the pointers moved up, RCX 0. */
-function finishBulk(lifter: Lifter, size: number, ...pointers: readonly number[]): void {
-  const { w } = lifter;
-  for (const register of pointers) {
-    const bytes = w.i64.mul(lifter.gpr(RCX), w.i64.const(size));
-    lifter.setGpr(register, w.i64.add(lifter.gpr(register), bytes));
-  }
-  lifter.setGpr(RCX, w.i64.const(0));
+const isTooMuch = (lifter: Lifter, { bytes }: Bulk): Expr => lifter.w.i32.eq(lifter.get(bytes), lifter.w.i32.const(-1));
+/** After a bulk operation: the pointers moved, RCX 0. */
+function finishBulk(lifter: Lifter, { distance }: Bulk, ...pointers: readonly number[]): void {
+  for (const register of pointers) advance(lifter, register, distance);
+  lifter.setGpr(RCX, lifter.w.i64.const(0));
 }
-/** Wasm address of [register]. */
-const bulkAddress = (lifter: Lifter, operand: Operand): Value => lifter.place({ ...operand, disp: 0 }).base;
 
 function stos(lifter: Lifter, insn: Insn): void {
   const { w } = lifter;
@@ -72,12 +90,16 @@ function stos(lifter: Lifter, insn: Insn): void {
   }
   ifAny(lifter, () => {
     const byte = () => w.i32.and(lifter.gpr32(RAX), w.i32.const(0xff));
+    const whole = bulk(lifter, size);
+    const to = whole.lowest(target!);
     const fill = lifter.nested(() => {
-      const bytes = bulkBytes(lifter, size);
-      const address = bulkAddress(lifter, target!);
-      lifter.emit(lifter.mark(w.memoryFill(lifter.get(address), byte(), lifter.get(bytes))));
-      finishBulk(lifter, size, RDI);
+      lifter.emit(lifter.mark(w.memoryFill(lifter.get(to), byte(), lifter.get(whole.bytes))));
+      finishBulk(lifter, whole, RDI);
     });
+    if (size === 1) {
+      lifter.emit(fill);
+      return;
+    }
     const slow = lifter.nested(() => {
       const step = stepOf(lifter, size);
       loop(lifter, () => {
@@ -85,12 +107,11 @@ function stos(lifter: Lifter, insn: Insn): void {
         advance(lifter, RDI, step);
       });
     });
-    const upwards = w.i32.eqz(lifter.flag(DF));
     const width = new Width(lifter, size);
-    // All bytes of the element are the same.
     const pattern = size === 8 ? w.i64.const(0x0101010101010101n) : w.i32.const(size === 4 ? 0x01010101 : 0x0101);
-    const uniform = () => width.ops.eq(lifter.read(accumulator!), width.ops.mul(width.fromI32(byte()), pattern));
-    lifter.emit(w.if(size === 1 ? upwards : w.i32.and(upwards, uniform()), fill, slow));
+    // All bytes of the element are the same.
+    const uniform = width.ops.eq(lifter.read(accumulator!), width.ops.mul(width.fromI32(byte()), pattern));
+    lifter.emit(w.if(w.i32.or(uniform, isTooMuch(lifter, whole)), fill, slow));
   });
 }
 
@@ -108,20 +129,25 @@ function movs(lifter: Lifter, insn: Insn): void {
     return;
   }
   ifAny(lifter, () => {
-    const bytes = bulkBytes(lifter, size);
-    const from = bulkAddress(lifter, source!);
-    const to = bulkAddress(lifter, target!);
+    const whole = bulk(lifter, size);
+    const from = whole.lowest(source!);
+    const to = whole.lowest(target!);
     const copy = lifter.nested(() => {
-      lifter.emit(lifter.mark(w.memoryCopy(lifter.get(to), lifter.get(from), lifter.get(bytes))));
-      finishBulk(lifter, size, RSI, RDI);
+      lifter.emit(lifter.mark(w.memoryCopy(lifter.get(to), lifter.get(from), lifter.get(whole.bytes))));
+      finishBulk(lifter, whole, RSI, RDI);
     });
     const slow = lifter.nested(() => {
       const step = stepOf(lifter, size);
       loop(lifter, () => moveOne(step));
     });
-    // A target inside the source is filled with repetitions, which memory.copy does not do.
-    const apart = w.i32.ge_u(w.i32.sub(lifter.get(to), lifter.get(from)), lifter.get(bytes));
-    lifter.emit(w.if(w.i32.and(w.i32.eqz(lifter.flag(DF)), apart), copy, slow));
+    // What is written and read again later is repeated by the loop, but not by memory.copy.
+    const ahead = w.select(
+      lifter.flag(DF),
+      w.i32.sub(lifter.get(from), lifter.get(to)),
+      w.i32.sub(lifter.get(to), lifter.get(from)),
+    );
+    const apart = w.i32.ge_u(ahead, lifter.get(whole.bytes));
+    lifter.emit(w.if(w.i32.or(apart, isTooMuch(lifter, whole)), copy, slow));
   });
 }
 

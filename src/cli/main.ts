@@ -32,4 +32,6 @@ async function main(words: readonly string[]): Promise<number> {
   }
 }
 
-process.exitCode = await main(process.argv.slice(2));
+const status = await main(process.argv.slice(2));
+// Workers may still be alive, blocked in whatever their threads were doing.
+process.exit(status);

@@ -1,15 +1,86 @@
+import { writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { raiseProcessSignal } from "../../runtime-shims/signals.js";
 import { checkEngine } from "../engine-features.js";
+import { Machine } from "../machine/machine.js";
+import { nodePlatform } from "../machine/node-platform.js";
 import type { ParsedCommand } from "./commands.js";
-import { hostPermissionSource } from "./host-permissions.js";
+import { createPrivateTmp, hostPermissionSource } from "./host-permissions.js";
 import { loadProgram } from "./load-program.js";
-import { checkGrants, decidePermissions } from "./permissions.js";
+import { checkGrants, decidePermissions, guestPathOf } from "./permissions.js";
+
+/** Exit status when --timeout ends the program, as timeout(1) has it. */
+const TIMED_OUT = 124;
+const WASM_PAGE_BYTES = 65536;
+const DEFAULT_MEMORY_PAGES = 65535;
+/** Go raises the soft limit to the hard one. */
+const OPEN_FILES = 1024;
+
+/** Host signals that a guest can receive; their numbers are Linux's. */
+const FORWARDED = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGQUIT: 3,
+  SIGUSR1: 10,
+  SIGUSR2: 12,
+  SIGTERM: 15,
+  SIGCONT: 18,
+  SIGWINCH: 28,
+};
 
 /** `gojit run`: the guest's exit status. @throws GojitError if the program cannot run. */
 export async function runCommand(parsed: ParsedCommand): Promise<number> {
+  const { options, words } = parsed;
   checkEngine();
-  const program = loadProgram(parsed.words[0]!);
+  const program = loadProgram(words[0]!);
   const source = hostPermissionSource(program.realPath);
-  checkGrants(parsed.options.directories, source);
-  const permissions = decidePermissions(parsed.options, source);
-  throw new Error(`no machine to run ${program.path} with ${permissions.mounts.length} mounts`);
+  checkGrants(options.directories, source);
+  const permissions = decidePermissions(options, source);
+  const tmp = permissions.privateTmp ? createPrivateTmp() : undefined;
+  const mounts = [...permissions.mounts];
+  if (tmp) mounts.push({ guest: "/tmp", host: tmp.path, readOnly: false });
+  const executable = guestPathOf(program.realPath);
+  const uid = process.getuid?.() ?? 1000;
+  const gid = process.getgid?.() ?? 1000;
+  if (typeof options.strace === "string") writeFileSync(options.strace, "");
+  const platform = nodePlatform({
+    mounts,
+    executable,
+    currentDirectory: permissions.currentDirectory,
+    straceFile: typeof options.strace === "string" ? options.strace : null,
+  });
+  try {
+    const machine = new Machine(
+      {
+        image: program.image,
+        go: program.go,
+        argv: words,
+        env: permissions.environment,
+        path: executable,
+        cpus: options.cpus ?? availableParallelism(),
+        memoryPages: options.memoryBytes ? Math.floor(options.memoryBytes / WASM_PAGE_BYTES) : DEFAULT_MEMORY_PAGES,
+        pid: process.pid,
+        uid,
+        gid,
+        openFiles: OPEN_FILES,
+        strace: options.strace !== undefined,
+        stats: options.stats !== undefined,
+      },
+      platform,
+    );
+    for (const [name, number] of Object.entries(FORWARDED)) {
+      process.on(name as NodeJS.Signals, () =>
+        raiseProcessSignal(machine.kernel, number, (slot) => machine.kick(slot)),
+      );
+    }
+    const timer =
+      options.timeoutMs === undefined
+        ? undefined
+        : setTimeout(() => machine.abandon(TIMED_OUT << 8), options.timeoutMs);
+    const { waitStatus } = await machine.run();
+    clearTimeout(timer);
+    return waitStatus & 0x7f ? 128 + (waitStatus & 0x7f) : waitStatus >> 8;
+  } finally {
+    tmp?.remove();
+  }
 }

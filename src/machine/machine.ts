@@ -9,6 +9,7 @@ import { CpuState } from "../../jit/cpu-state.js";
 import { createProcess } from "../../runtime-shims/exec.js";
 import type { HostClock } from "../../runtime-shims/hooks.js";
 import { KernelMemory } from "../../runtime-shims/kernel-memory.js";
+import { runTimers } from "../../runtime-shims/timers.js";
 import type { ElfImage } from "../elf/image.js";
 import type { GoMetadata } from "../go/metadata.js";
 import type { MachineParts, WorkerInit, WorkerMessage } from "./parts.js";
@@ -68,6 +69,7 @@ export class Machine {
   private readonly workers: { terminate(): void }[] = [];
   private settle!: { resolve: (ending: Ending) => void; reject: (error: Error) => void };
   private readonly ending: Promise<Ending>;
+  private timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: MachineOptions, platform: SupervisorPlatform) {
     this.platform = platform;
@@ -141,6 +143,18 @@ export class Machine {
     return this.ending;
   }
 
+  /** Ends the process from outside. */
+  abandon(waitStatus: number): void {
+    this.settle.resolve({ waitStatus });
+  }
+
+  /** Makes the thread in `slot` of the thread table look at its signals. */
+  kick(slot: number): void {
+    const worker = this.pool.workerOf(slot);
+    if (worker < 0) return;
+    Atomics.store(new CpuState(this.parts.cpuMemories[worker]!.buffer as SharedArrayBuffer).pending, 0, 1);
+  }
+
   /** Ends every Worker. */
   close(): void {
     for (const worker of this.workers) worker.terminate();
@@ -163,6 +177,12 @@ export class Machine {
       ),
     );
   }
+  /** Fires the guest's due timers, and comes again when the next one is. */
+  private armTimers(): void {
+    clearTimeout(this.timer);
+    const waitNs = runTimers(this.kernel, this.platform.clock, (slot) => this.kick(slot));
+    if (waitNs !== Infinity) this.timer = setTimeout(() => this.armTimers(), Math.max(1, Math.ceil(waitNs / 1e6)));
+  }
   private receive(message: WorkerMessage): void {
     switch (message.type) {
       case "exit":
@@ -175,6 +195,7 @@ export class Machine {
         this.start({ kind: "translator", parts: this.parts, worker: -1 });
         break;
       case "timers":
+        this.armTimers();
         break;
       case "broken":
         this.settle.reject(new MachineError(message.what));

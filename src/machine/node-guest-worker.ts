@@ -1,18 +1,39 @@
 /** Entry point of the Workers that run guest threads on Node. */
-import { writeSync } from "node:fs";
+import { openSync, writeSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
+import { attachFiles } from "../../runtime-shims/files.js";
 import { nodeClock } from "../../runtime-shims/host/node-clock.js";
+import { NodeFiles } from "../../runtime-shims/host/node-fs.js";
 import { serveGuestThreads } from "./guest-thread.js";
+import type { NodeWorkerData } from "./node-platform.js";
 import type { WorkerInit } from "./parts.js";
 
 // Only the first frames of a trap are looked at.
 Error.stackTraceLimit = 4;
 
-serveGuestThreads(workerData as WorkerInit, {
+const init = workerData as WorkerInit;
+const data = init.parts.platform as NodeWorkerData;
+let straceFd = data.straceFile === null ? 2 : -1;
+
+serveGuestThreads(init, {
   clock: nodeClock,
   now: () => performance.now(),
   post: (message) => parentPort!.postMessage(message),
   report: (line) => void writeSync(2, `${line}\n`),
-  strace: (line) => void writeSync(2, `${line}\n`),
-  attachFiles: () => undefined,
+  strace: (line) => {
+    if (straceFd < 0) straceFd = openSync(data.straceFile!, "a");
+    writeSync(straceFd, `${line}\n`);
+  },
+  attachFiles(process) {
+    attachFiles(process, {
+      host: new NodeFiles(data.mounts.map(({ host }) => host)),
+      mounts: data.mounts,
+      executable: data.executable,
+      currentDirectory: data.currentDirectory,
+      onRefused(files, path) {
+        if (!files.takeRefusalReport()) return;
+        writeSync(2, `gojit: the program may not see ${path}; to allow it: --dir ${path} or --allow-all\n`);
+      },
+    });
+  },
 });

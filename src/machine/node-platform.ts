@@ -4,6 +4,16 @@ import { nodeClock } from "../../runtime-shims/host/node-clock.js";
 import type { SupervisorPlatform } from "./machine.js";
 import type { WorkerMessage } from "./parts.js";
 
+/** What the Node side of each Worker needs. */
+export interface NodeWorkerData {
+  readonly mounts: readonly { readonly guest: string; readonly host: string; readonly readOnly: boolean }[];
+  /** Guest path of the program. */
+  readonly executable: string;
+  readonly currentDirectory: string;
+  /** Where --strace goes; null is stderr. */
+  readonly straceFile: string | null;
+}
+
 /** Mirrored calls use the Worker's stack: the deeper it is, the less often deep recursion has to be unwound. */
 const STACK_MB = 256;
 
@@ -13,7 +23,7 @@ const ENTRIES = {
   translator: new URL("./node-translator-worker.js", import.meta.url),
 };
 
-export const nodePlatform = (workerData: unknown): SupervisorPlatform => ({
+export const nodePlatform = (workerData: NodeWorkerData): SupervisorPlatform => ({
   clock: nodeClock,
   workerData,
   startWorker(init, onMessage, onBroken) {

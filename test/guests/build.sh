@@ -45,9 +45,9 @@ for version in "${versions[@]}"; do
     compress "$work/$version/$name.elf" "$here/bin/go$version/$name.br"
   done
   if [ "$version" = 1.27 ]; then
-    for source in "$here"/../../examples/*/; do
-      [ -d "$source" ] || continue
-      build "$version" "${source%/}" "${source%/}.elf" "-s -w -buildid="
+    for source in "$here"/../../examples/source/*/; do
+      name=$(basename "$source")
+      build "$version" "$here/../../examples/source/$name" "$here/../../examples/$name" "-s -w -buildid="
     done
   fi
   ls -l "$here/bin/go$version" | awk '{ print $5, $9 }'

@@ -46,10 +46,18 @@ function commandLine(guest: GuestCase, run: RunOptions): { command: string[]; en
     const env = { GODEBUG: "cpu.fma=off", GOMAXPROCS: String(run.cpus), ...guest.env };
     return { command: [executable, ...guest.args], env };
   }
-  const options = ["--cpus", String(run.cpus), ...guestEnv.flatMap(([name, value]) => ["--env", `${name}=${value}`])];
-  const main = path.join(projectRoot, "dist", "src", "cli", "main.js");
-  const command = [process.execPath, main, "run", ...options, ...(run.options ?? []), executable, ...guest.args];
-  return { command, env: process.env };
+  const guestOptions = [
+    "--cpus",
+    String(run.cpus),
+    ...guestEnv.flatMap(([name, value]) => ["--env", `${name}=${value}`]),
+  ];
+  const options = [...guestOptions, ...(run.options ?? [])];
+  return { command: gojitCommand([...options, executable, ...guest.args]), env: process.env };
+}
+
+/** The command line of `gojit run` as built into `dist`, started with this Node. */
+export function gojitCommand(args: readonly string[]): string[] {
+  return [process.execPath, path.join(projectRoot, "dist", "src", "cli", "main.js"), "run", ...args];
 }
 
 function start(guest: GuestCase, run: RunOptions, cwd: string): Promise<Omit<Outcome, "files">> {

@@ -58,8 +58,8 @@ var (
 	zero       int
 	zero8      int8
 	zeroU32    uint32
-	minusOne   = -1
-	huge       = int(^uint(0) >> 1)
+	minusOne               = -1
+	huge                   = int(^uint(0) >> 1)
 	someAny    interface{} = "a string"
 	noAny      interface{}
 	intSink    int
@@ -113,7 +113,7 @@ var panicCases = []panicCase{
 	{"slice low above high", func() { sliceSink = someSlice[zero+4 : 2] }},
 	{"slice low", func() { sliceSink = someSlice[zero+6:] }},
 	{"slice negative", func() { sliceSink = someSlice[minusOne:] }},
-	{"slice 3 max", func() { sliceSink = someSlice[0:2:zero+9] }},
+	{"slice 3 max", func() { sliceSink = someSlice[0 : 2 : zero+9] }},
 	{"slice 3 high", func() { sliceSink = someSlice[0 : zero+4 : 3] }},
 	{"slice 3 low", func() { sliceSink = someSlice[zero+3 : 2 : 3] }},
 	{"slice string", func() { textSink = someString[2 : zero+20] }},

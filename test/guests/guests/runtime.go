@@ -18,7 +18,7 @@ func init() {
 	register("deep-stack", guestDeepStack)
 	register("preempt", guestPreempt)
 	register("parallel", guestParallel)
-	
+
 }
 
 func sortedKeys(m map[string]int) []string {

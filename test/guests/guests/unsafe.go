@@ -122,10 +122,10 @@ type dog struct {
 
 type base struct{ ID uint32 }
 
-func (b base) Ident() uint32           { return b.ID }
-func (d dog) Sound(times int) string   { return strings.Repeat("woof", times) }
-func (d dog) Name() string             { return d.name }
-func (d *dog) Rename(n string) *dog    { d.name = n; return d }
+func (b base) Ident() uint32         { return b.ID }
+func (d dog) Sound(times int) string { return strings.Repeat("woof", times) }
+func (d dog) Name() string           { return d.name }
+func (d *dog) Rename(n string) *dog  { d.name = n; return d }
 func (d dog) Mixed(a int8, b float32, c string, e []int, f [3]uint16, g bool, h complex128, i animal) (string, float64, error) {
 	return fmt.Sprint(d.name, a, b, c, e, f, g, h, i.Name()), float64(a) * float64(b), fmt.Errorf("code %d", f[1])
 }
