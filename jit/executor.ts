@@ -107,6 +107,8 @@ export class Executor {
   /** Runs the thread from cpu.rip until it ends. */
   run(): void {
     let pc = this.cpu.rip;
+    // A Worker runs one thread after another.
+    this.ended = false;
     while (!this.ended) {
       try {
         pc = this.runFrom(pc) >>> 0;
