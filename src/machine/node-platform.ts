@@ -1,15 +1,13 @@
 /** The supervisor's platform on Node: Workers are worker_threads. */
 import { Worker } from "node:worker_threads";
 import { nodeClock } from "../../runtime-shims/host/node-clock.js";
+import type { NodeFilesSetup } from "../../runtime-shims/host/node-files.js";
 import type { SupervisorPlatform } from "./machine.js";
 import type { WorkerMessage } from "./parts.js";
 
 /** What the Node side of each Worker needs. */
 export interface NodeWorkerData {
-  readonly mounts: readonly { readonly guest: string; readonly host: string; readonly readOnly: boolean }[];
-  /** Guest path of the program. */
-  readonly executable: string;
-  readonly currentDirectory: string;
+  readonly files: NodeFilesSetup;
   /** Where --strace goes; null is stderr. */
   readonly straceFile: string | null;
 }
