@@ -105,9 +105,13 @@ export class Lifter {
   /** Starts collecting statements; `flags` are the definitions that reach the block over its only edge, if any. */
   beginBlock(flags: ReadonlyMap<FlagSet, FlagDefinition> | null): void {
     this.statements = [];
-    for (const definition of new Set(this.definitions.values())) this.unpin(definition);
-    this.definitions = new Map(flags ?? []);
-    for (const definition of new Set(this.definitions.values())) this.pin(definition);
+    if (this.definitions.size) {
+      for (const definition of new Set(this.definitions.values())) this.unpin(definition);
+      this.definitions.clear();
+    }
+    if (!flags?.size) return;
+    for (const [flag, definition] of flags) this.definitions.set(flag, definition);
+    for (const definition of new Set(flags.values())) this.pin(definition);
   }
   /** Appends the statements collected so far to `out`. */
   moveStatements(out: Expr[]): void {
@@ -116,8 +120,9 @@ export class Lifter {
   }
   /** Must follow each instruction: temporaries that no pending flag needs can be used again. */
   endInstruction(): void {
-    for (const value of this.instructionTemps) if (!this.pinned.has(value.local)) this.release(value);
-    this.instructionTemps = [];
+    const temps = this.instructionTemps;
+    for (const value of temps) if (!this.pinned.has(value.local)) this.release(value);
+    temps.length = 0;
   }
   /** Pending definitions at the block's end, for a successor that has no other predecessor; their values stay reserved. */
   pendingFlags(): ReadonlyMap<FlagSet, FlagDefinition> {
@@ -419,6 +424,7 @@ export class Lifter {
   /** Makes `definition` the source of its flags, unless nothing reads them. Call it after the values are computed. */
   define(definition: FlagDefinition): void {
     const flags = definition.defines & this.flagsLive;
+    if (flags === 0 && this.definitions.size === 0) return;
     for (const { flag } of FLAG_BITS) {
       if (!(definition.defines & flag)) continue;
       const old = this.definitions.get(flag);
