@@ -133,7 +133,7 @@ export class PathResolver {
         return 0;
       }
       if (status < 0) {
-        if (status === -ENOENT && child.mount < 0) this.#refused(child.path);
+        if (status === -ENOENT && child.mount < 0) this.#refused([child.path, ...pending.slice(i + 1)].join("/"));
         return status;
       }
       const type = out.stat.mode & S_IFMT;

@@ -1,5 +1,8 @@
 import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { prepareNodeFiles } from "../../runtime-shims/host/node-files.js";
+import { feedStdin, followTerminalSize } from "../../runtime-shims/host/node-stdin.js";
+import { header } from "../../runtime-shims/kernel-memory.js";
 import { raiseProcessSignal } from "../../runtime-shims/signals.js";
 import { checkEngine } from "../engine-features.js";
 import { Machine } from "../machine/machine.js";
@@ -45,9 +48,7 @@ export async function runCommand(parsed: ParsedCommand): Promise<number> {
   const gid = process.getgid?.() ?? 1000;
   if (typeof options.strace === "string") writeFileSync(options.strace, "");
   const platform = nodePlatform({
-    mounts,
-    executable,
-    currentDirectory: permissions.currentDirectory,
+    ...prepareNodeFiles({ mounts, executable, currentDirectory: permissions.currentDirectory }),
     straceFile: typeof options.strace === "string" ? options.strace : null,
   });
   try {
@@ -69,6 +70,9 @@ export async function runCommand(parsed: ParsedCommand): Promise<number> {
       },
       platform,
     );
+    machine.kernel.words[header.umask] = process.umask();
+    feedStdin(machine.kernel);
+    followTerminalSize(machine.kernel);
     for (const [name, number] of Object.entries(FORWARDED)) {
       process.on(name as NodeJS.Signals, () =>
         raiseProcessSignal(machine.kernel, number, (slot) => machine.kick(slot)),
