@@ -12,8 +12,6 @@ export interface CodeKeyInput {
   readonly convention: string;
   /** Address of the vDSO, which depends on the size of the address space. */
   readonly vdso: number;
-  /** Optimisations that are switched off. */
-  readonly noOptimisations: readonly string[];
 }
 
 /**
@@ -22,11 +20,9 @@ export interface CodeKeyInput {
  */
 export function codeKey(input: CodeKeyInput, translator = translatorIdentity()): Uint8Array {
   const hash = createHash("sha256");
-  const { image, convention, vdso, noOptimisations } = input;
+  const { image, convention, vdso } = input;
   const segments = image.segments.map(({ vaddr, fileSize, memSize, flags }) => [vaddr, fileSize, memSize, flags]);
-  hash.update(
-    JSON.stringify([translator, process.versions.v8, noOptimisations, convention, vdso, image.entry, segments]),
-  );
+  hash.update(JSON.stringify([translator, process.versions.v8, convention, vdso, image.entry, segments]));
   hash.update(buildVdso());
   for (const { fileOffset, fileSize } of image.segments) {
     hash.update(image.bytes.subarray(fileOffset, fileOffset + fileSize));

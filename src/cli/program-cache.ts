@@ -36,7 +36,6 @@ export function programCache(program: LoadedProgram, machine: Machine, options: 
         image: program.image,
         convention: machine.parts.convention,
         vdso: machine.kernel.words[header.vdso]! >>> 0,
-        noOptimisations: options.noOptimisations,
       });
       known = cache.load(key, machine.arena);
     },
