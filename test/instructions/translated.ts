@@ -1,12 +1,12 @@
 /** Runs cases through the lifter: each instruction a Wasm function of its own, many of them in a module. */
 /// <reference path="../../jit/webassembly.d.ts" />
 import { CPU_FLAGS, CPU_FS_BASE, CPU_GPR, CPU_PAGES, CPU_TRAP_VECTOR, CPU_XMM } from "../../jit/cpu-block.js";
-import type { Insn } from "../../jit/decode.js";
-import type { InstructionEntry } from "../../jit/lift/entry.js";
 import { addHelper } from "../../jit/lift/helpers.js";
+import { flagsRead, flagsWritten } from "../../jit/lift/index.js";
 import { Lifter, VECTOR_BP, VECTOR_DE, VECTOR_GP, VECTOR_UD } from "../../jit/lift/lifter.js";
 import { ALL_FLAGS, CONDITIONS, FLAG_BITS, flagsOfCondition, type FlagSet } from "../../jit/registers.js";
 import { CPU, GUEST, i32, i64, none, v128, WasmBuilder, type Expr } from "../../jit/wasm.js";
+import type { Encoding } from "./generate.js";
 import { CODE, copyState, DATA, FS_BASE, WINDOW, type CpuState, type Outcome } from "./state.js";
 
 const GUEST_BASE = 0x10000;
@@ -18,10 +18,9 @@ const IMPORTS = `
   (import "m" "guest" (memory $${GUEST} ${GUEST_PAGES} ${GUEST_PAGES} shared))
   (import "m" "cpu" (memory $${CPU} ${CPU_PAGES} ${CPU_PAGES} shared))`;
 
-/** An instruction and the flags that are asked for after it. */
+/** Instructions that follow each other, and the flags that are asked for after the last. */
 export interface Snippet {
-  readonly insn: Insn;
-  readonly entry: InstructionEntry;
+  readonly instructions: readonly Pick<Encoding, "insn" | "entry">[];
   readonly live: FlagSet;
 }
 export interface TranslatedOutcome extends Outcome {
@@ -29,20 +28,28 @@ export interface TranslatedOutcome extends Outcome {
   readonly conditions: Int8Array;
 }
 
-function lift(lifter: Lifter, { insn, entry, live }: Snippet): void {
+function lift(lifter: Lifter, { instructions, live }: Snippet): void {
   const { w } = lifter;
   const zero = () => w.i32.const(0);
   lifter.beginFunction();
   lifter.beginBlock(null);
-  lifter.insn = insn;
-  lifter.flagsLive = live;
   for (let r = 0; r < 16; r++) lifter.setGpr(r, w.load(CPU, i64, 8, zero(), CPU_GPR + 8 * r));
   for (let r = 0; r < 16; r++) lifter.setXmm(r, w.load(CPU, v128, 16, zero(), CPU_XMM + 16 * r));
   FLAG_BITS.forEach(({ flag }, i) =>
     lifter.emit(w.local.set(lifter.flagLocal(flag), w.load(CPU, i32, 4, zero(), CPU_FLAGS + 4 * i))),
   );
-  entry.lift(lifter, insn);
-  lifter.endInstruction();
+  const liveAfter: FlagSet[] = [];
+  let needed = live;
+  for (const { entry, insn } of instructions.toReversed()) {
+    liveAfter.unshift(needed);
+    needed = (needed & ~flagsWritten(entry, insn)) | flagsRead(entry, insn);
+  }
+  instructions.forEach(({ entry, insn }, i) => {
+    lifter.insn = insn;
+    lifter.flagsLive = liveAfter[i]!;
+    entry.lift(lifter, insn);
+    lifter.endInstruction();
+  });
   CONDITIONS.forEach((condition, i) => {
     if ((flagsOfCondition(condition) & ~live) !== 0) return;
     const value = w.i32.ne(lifter.condition(condition), w.i32.const(0));
@@ -95,8 +102,10 @@ export class Translated {
       module = new WebAssembly.Module(bytes);
     } catch (error) {
       const index = Number(/"f(\d+)"/.exec(String(error))?.[1] ?? -1);
-      const what = snippets[index] ? `${snippets[index].entry.mnemonic} ${JSON.stringify(snippets[index].insn)}: ` : "";
-      throw new Error(`${what}${String(error)}`, { cause: error });
+      const what = JSON.stringify(
+        snippets[index]?.instructions.map(({ entry, insn }) => [entry.mnemonic, insn.operands]),
+      );
+      throw new Error(`${what} ${String(error)}`, { cause: error });
     }
     w.dispose();
     const { exports } = new WebAssembly.Instance(module, { m: { guest: this.guest, cpu: this.cpu } });

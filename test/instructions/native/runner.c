@@ -1,4 +1,4 @@
-// Runs single instructions on the real processor: reads cases from stdin, writes results to stdout (layouts below, also
+// Runs instructions on the real processor: reads cases from stdin, writes results to stdout (layouts below, also
 // in test/instructions/native.ts). Built and used only to record vectors and to fuzz: gcc -O1 -static -o runner runner.c
 #define _GNU_SOURCE
 #include <signal.h>
@@ -25,7 +25,7 @@ struct state {
 };
 struct test {
   uint8_t length;
-  uint8_t code[15];
+  uint8_t code[127];
   struct state in;
 };
 struct result {
