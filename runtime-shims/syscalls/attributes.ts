@@ -3,7 +3,7 @@ import { filesOf, withFd } from "../fd-io.js";
 import { O_ACCMODE, O_PATH, O_RDONLY } from "../file-kinds/open-flags.js";
 import { fileKind, openFile } from "../files-layout.js";
 import type { Files } from "../files.js";
-import { ACCESS_WRITE, type NewTime, S_IFMT, S_IFREG } from "../host/types.js";
+import { ACCESS_WRITE, FileStat, type NewTime, S_IFMT, S_IFREG } from "../host/types.js";
 import type { Thread } from "../threads.js";
 import { address, cstring, dirfd, fd, flags, int, long, mode } from "./kinds.js";
 import { AT_FDCWD, basePath, readPath } from "./path-argument.js";
@@ -134,12 +134,22 @@ const readTimes = (thread: Thread, at: number, unitNs: number): Times | number =
   return [times[0], times[1]];
 };
 
+const scratch = new FileStat();
+
+const setTimesOf = (files: Files, mount: number, relative: string, times: Times): number => {
+  const result = files.host.setTimesAt(mount, relative, times[0], times[1]);
+  if (result === 0 && files.host.statAt(mount, relative, scratch) === 0) {
+    files.exactTimes.note(scratch, times[0], times[1]);
+  }
+  return result;
+};
+
 const setTimesAt = (thread: Thread, directory: number, path: number, times: Times | number, how: number): number => {
   if (typeof times === "number") return times;
   if (times[0] === "keep" && times[1] === "keep") return 0;
   return withPlace(thread, directory, path, how, (files) => {
     const refused = unchangeable(files);
-    return refused !== 0 ? refused : files.host.setTimesAt(files.at.mount, files.at.relative, times[0], times[1]);
+    return refused !== 0 ? refused : setTimesOf(files, files.at.mount, files.at.relative, times);
   });
 };
 
@@ -154,8 +164,12 @@ const utimensat = (thread: Thread, directory: number, path: number, at: number, 
   return withOpen(
     thread,
     directory,
-    (files, handle) => files.host.setTimes(handle, times[0], times[1]),
-    (files, mount, relative) => files.host.setTimesAt(mount, relative, times[0], times[1]),
+    (files, handle) => {
+      const result = files.host.setTimes(handle, times[0], times[1]);
+      if (result === 0 && files.host.stat(handle, scratch) === 0) files.exactTimes.note(scratch, times[0], times[1]);
+      return result;
+    },
+    (files, mount, relative) => setTimesOf(files, mount, relative, times),
   );
 };
 
