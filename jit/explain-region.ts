@@ -34,7 +34,7 @@ export interface ExplainedRegion {
 export function explainRegion(source: CodeSource, pc: number, options: ExplainOptions): ExplainedRegion | null {
   const w = new WasmBuilder();
   const lifter = new Lifter(w, { guestBase: options.guestBase, markStatements: true });
-  const region = new RegionFinder(source, { instructions: options.regionInstructions }).find(pc);
+  const region = new RegionFinder(source).find(pc, options.regionInstructions);
   if (!region) return null;
   const slots = new Map<number, number>();
   const name = "region";

@@ -9,17 +9,17 @@
  */
 import { join } from "node:path";
 import type { CodeSource } from "../../jit/code-source.js";
-import { RegionEmitter } from "../../jit/emit-region.js";
+import { RegionEmitter, TABLE } from "../../jit/emit-region.js";
 import { addHelper } from "../../jit/lift/helpers.js";
 import { ENTRIES, registersWritten } from "../../jit/lift/index.js";
 import { Lifter } from "../../jit/lift/lifter.js";
 import { RegionFinder } from "../../jit/region.js";
 import { ALL_FLAGS, gprBit } from "../../jit/registers.js";
 import { addLookup, addLookupFunction, moduleImports } from "../../jit/runtime-module.js";
-import { WasmBuilder } from "../../jit/wasm.js";
+import { i32, i64, WasmBuilder } from "../../jit/wasm.js";
 import { stateDifferences } from "./compare.js";
 import { decodeOne, generateState, isPure, isRunnable, mutate } from "./generate.js";
-import { GuestMachine, GUEST_PAGES } from "./guest-machine.js";
+import { functionName, GuestMachine, GUEST_PAGES } from "./guest-machine.js";
 import { buildRunner, runNative, type NativeCase } from "./native.js";
 import { Random } from "./random.js";
 import { CODE } from "./state.js";
@@ -85,12 +85,17 @@ function randomProgram(): Uint8Array {
   }
 }
 
-/** Translates each program as a region of its own, all of them at `CODE`. */
+/**
+ * Translates each program, which stands at `CODE`: the region there, and those that it leaves to (a loop with two
+ * entries is not one region).
+ */
 function translate(programs: readonly Uint8Array[]): void {
   const w = new WasmBuilder();
   w.begin(moduleImports(GUEST_PAGES));
   addLookup(w);
   addLookupFunction(w);
+  w.addFunction("bounce", w.types([i32, i64]), i32, [], w.local.get(0, i32));
+  w.addElement(TABLE, 0, "bounce");
   const lifter = new Lifter(w, { guestBase: GuestMachine.base });
   programs.forEach((program, i) => {
     const code = Buffer.concat([program, LEAVE]);
@@ -100,16 +105,26 @@ function translate(programs: readonly Uint8Array[]): void {
       functionAt: () => null,
       constantWord: () => null,
     };
-    // A jump to the entry is a call of the region itself.
-    const linkage = { localName: (pc: number) => (pc === CODE ? `f${i}` : null), slot: () => 0 };
-    const region = new RegionFinder(source).find(CODE, 1000)!;
-    new RegionEmitter(w, lifter, source).emit(region, `f${i}`, linkage);
-    w.exportFunction(`f${i}`, `f${i}`);
+    const finder = new RegionFinder(source);
+    const emitter = new RegionEmitter(w, lifter, source);
+    const wanted = [CODE];
+    const linkage = {
+      localName: () => null,
+      slot: (pc: number) => {
+        if (!wanted.includes(pc)) wanted.push(pc);
+        return 0;
+      },
+    };
+    for (const pc of wanted) {
+      const name = functionName(i, pc);
+      emitter.emit(finder.find(pc, 1000)!, name, linkage);
+      w.exportFunction(name, name);
+    }
   });
   for (const helper of lifter.helpersUsed) addHelper(w, helper);
   const { bytes } = w.emit(false);
   w.dispose();
-  machine.load(bytes, programs.length);
+  machine.load(bytes);
 }
 
 let done = 0;

@@ -10,6 +10,9 @@ const BASE = 0x10000;
 /** Size of the guest memory: data, code and the runner's context, each in 64 KiB of its own. */
 export const GUEST_PAGES = (CODE - BASE + 0x20000) / 65536;
 
+/** Name of the exported function for `pc` in program `index`. */
+export const functionName = (index: number, pc: number): string => `f${index}_${pc}`;
+
 const VECTOR_FAULTS: Record<number, string> = {
   [VECTOR_DE]: "SIGFPE",
   [VECTOR_BP]: "SIGTRAP",
@@ -27,20 +30,19 @@ export class GuestMachine {
   readonly bytes = new Uint8Array(this.cpu.buffer);
   private readonly view = new DataView(this.cpu.buffer);
   private readonly gpr = new BigUint64Array(this.cpu.buffer, CPU_GPR, 16);
-  private functions: ((pc: number, rsp: bigint) => unknown)[] = [];
+  private exports: Record<string, unknown> = {};
 
-  /** Instantiates a module that exports `f0`, `f1`, ... of type (i32 pc, i64 RSP). @throws if it is not valid */
-  load(module: Uint8Array, count: number): void {
+  /** Instantiates a module that exports functions of type (i32 PC, i64 RSP) → next PC. @throws if it is not valid */
+  load(module: Uint8Array): void {
     const { guest, cpu } = this;
     const table = new WebAssembly.Table({ element: "anyfunc", initial: 2 });
-    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module), {
+    this.exports = new WebAssembly.Instance(new WebAssembly.Module(module), {
       m: { [GUEST]: guest, [CPU]: cpu, t: table },
       f: { resolve: () => 0, syscall: () => 0, rdtsc: () => 0n },
-    });
-    this.functions = Array.from({ length: count }, (_, i) => exports[`f${i}`] as (pc: number, rsp: bigint) => unknown);
+    }).exports;
   }
 
-  /** Runs function `index` from `state`. */
+  /** Runs program `index` from `state`, until it goes to an address that has no function. */
   run(index: number, state: CpuState): Outcome {
     const { view } = this;
     this.window.set(state.memory);
@@ -51,7 +53,11 @@ export class GuestMachine {
     view.setInt32(CPU_TRAP_VECTOR, 0, true);
     let fault: string | null = null;
     try {
-      this.functions[index]!(CODE, state.gpr[4]!);
+      for (let pc = CODE; ;) {
+        const run = this.exports[functionName(index, pc)] as ((pc: number, rsp: bigint) => number) | undefined;
+        if (!run) break;
+        pc = run(pc, this.gpr[4]!);
+      }
     } catch (error) {
       if (!(error instanceof WebAssembly.RuntimeError)) throw error;
       const vector = view.getInt32(CPU_TRAP_VECTOR, true) - 1;

@@ -5,10 +5,10 @@ import { flagsRead, flagsWritten } from "../../jit/lift/index.js";
 import { Lifter } from "../../jit/lift/lifter.js";
 import { ALL_FLAGS, CONDITIONS, FLAG_BITS, flagsOfCondition, type FlagSet } from "../../jit/registers.js";
 import { moduleImports } from "../../jit/runtime-module.js";
-import { CPU, i32, i64, none, v128, WasmBuilder, type Expr } from "../../jit/wasm.js";
+import { CPU, i32, i64, v128, WasmBuilder, type Expr } from "../../jit/wasm.js";
 import type { Encoding } from "./generate.js";
-import { GuestMachine, GUEST_PAGES } from "./guest-machine.js";
-import type { CpuState, Outcome } from "./state.js";
+import { functionName, GuestMachine, GUEST_PAGES } from "./guest-machine.js";
+import { CODE, type CpuState, type Outcome } from "./state.js";
 
 /** Results of the 16 conditions, one byte each; a place in the CPU block that nothing else uses. */
 const CONDITION_RESULTS = 2048;
@@ -73,16 +73,18 @@ export class Translated {
       lift(lifter, snippet);
       const body: Expr[] = [];
       lifter.moveStatements(body);
-      w.addFunction(`f${i}`, w.types([i32, i64]), none, lifter.functionLocals(), w.block(null, body));
-      w.exportFunction(`f${i}`, `f${i}`);
+      body.push(w.i32.const(0));
+      const name = functionName(i, CODE);
+      w.addFunction(name, w.types([i32, i64]), i32, lifter.functionLocals(), w.block(null, body, i32));
+      w.exportFunction(name, name);
     });
     for (const helper of lifter.helpersUsed) addHelper(w, helper);
     const { bytes } = w.emit(false);
     w.dispose();
     try {
-      this.machine.load(bytes, snippets.length);
+      this.machine.load(bytes);
     } catch (error) {
-      const index = Number(/"f(\d+)"/.exec(String(error))?.[1] ?? -1);
+      const index = Number(/"f(\d+)_/.exec(String(error))?.[1] ?? -1);
       const what = snippets[index]?.instructions.map(({ entry, insn }) => [entry.mnemonic, insn.operands]);
       throw new Error(`${JSON.stringify(what)} ${String(error)}`, { cause: error });
     }
