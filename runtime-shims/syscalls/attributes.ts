@@ -1,5 +1,5 @@
-import { EBADF, EFAULT, EINVAL, EISDIR, ENOENT, EPERM, EROFS, EACCES } from "../errno.js";
-import { filesOf, withFd } from "../fd-io.js";
+import { EBADF, EFAULT, EFBIG, EINVAL, EISDIR, ENOENT, EPERM, EROFS, EACCES } from "../errno.js";
+import { filesOf, MAX_OFFSET, withFd } from "../fd-io.js";
 import { O_ACCMODE, O_PATH, O_RDONLY } from "../file-kinds/open-flags.js";
 import { fileKind, openFile } from "../files-layout.js";
 import type { Files } from "../files.js";
@@ -95,11 +95,14 @@ const fchmod = (thread: Thread, number: number, fileMode: number): number =>
     (files, mount, relative) => files.host.setModeAt(mount, relative, fileMode & 0o7777),
   );
 
+/** A user or group number; −1 keeps the old one. */
+const idOf = (argument: number): number => (argument === -1 ? -1 : argument >>> 0);
+
 const chownAt = (thread: Thread, directory: number, path: number, uid: number, gid: number, how: number): number => {
   if (how & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) return -EINVAL;
   return withPlace(thread, directory, path, how, (files) => {
     const refused = unchangeable(files);
-    return refused !== 0 ? refused : files.host.setOwnerAt(files.at.mount, files.at.relative, uid, gid);
+    return refused !== 0 ? refused : files.host.setOwnerAt(files.at.mount, files.at.relative, idOf(uid), idOf(gid));
   });
 };
 
@@ -107,8 +110,8 @@ const fchown = (thread: Thread, number: number, uid: number, gid: number): numbe
   withOpen(
     thread,
     number,
-    (files, handle) => files.host.setOwner(handle, uid, gid),
-    (files, mount, relative) => files.host.setOwnerAt(mount, relative, uid, gid),
+    (files, handle) => files.host.setOwner(handle, idOf(uid), idOf(gid)),
+    (files, mount, relative) => files.host.setOwnerAt(mount, relative, idOf(uid), idOf(gid)),
   );
 
 const UTIME_NOW = 0x3fff_ffff;
@@ -187,6 +190,7 @@ const utime = (thread: Thread, path: number, at: number): number => {
 
 const truncate = (thread: Thread, path: number, length: number): number => {
   if (length < 0) return -EINVAL;
+  if (length > MAX_OFFSET) return -EFBIG;
   return withPlace(thread, AT_FDCWD, path, 0, (files) => {
     const { at } = files;
     if (at.isDirectory) return -EISDIR;
@@ -203,6 +207,7 @@ const truncate = (thread: Thread, path: number, length: number): number => {
 
 const ftruncate = (thread: Thread, number: number, length: number): number => {
   if (length < 0) return -EINVAL;
+  if (length > MAX_OFFSET) return -EFBIG;
   return withFd(thread, number, (files, index) => {
     const status = files.open.get(index, openFile.flags);
     if (status & O_PATH) return -EBADF;
