@@ -1,9 +1,11 @@
+import { EIO } from "../errno.js";
+import { EIO } from "../errno.js";
 import type { KernelMemory } from "../kernel-memory.js";
 import { StdinRing } from "./stdin-ring.js";
 
 /**
- * Feeds the guest's standard input from bytes or a stream of them, as the guest asks for it. An error of the source
- * is the end of the stream. Supervisor.
+ * Feeds the guest's standard input from bytes or a stream of them, as the guest asks for it; EIO if the source
+ * fails. Supervisor.
  * @returns ends the feeding; call it once the guest has ended.
  */
 export const feedBytes = (
@@ -23,11 +25,13 @@ export const feedBytes = (
       if (stopped) return;
     }
   };
-  void feed()
-    .catch(() => {})
-    .then(() => {
-      if (!stopped) ring.end(0);
-    });
+  const end = (error: number): void => {
+    if (!stopped) ring.end(error);
+  };
+  feed().then(
+    () => end(0),
+    () => end(EIO),
+  );
   return () => {
     stopped = true;
     ring.dismiss();
