@@ -9,7 +9,7 @@
  */
 import type { CodeSource } from "./code-source.js";
 import { CPU_FLAGS, CPU_GPR, CPU_POLL, CPU_RIP, CPU_XMM } from "./cpu-block.js";
-import { mnemonicName, OP_MEM, type Insn } from "./decode.js";
+import { mnemonicName, OP_GPR, OP_MEM, type Insn } from "./decode.js";
 import { analyseFlow, type Flow } from "./flow.js";
 import { VECTOR_UD, VECTOR_UNIMPLEMENTED, type FlagDefinition, type Lifter } from "./lift/lifter.js";
 import {
@@ -169,6 +169,13 @@ export class RegionEmitter {
         return this.tableJump(state, end.index, end.targets, out);
       case "indirect":
         this.leave(state, neededAtExit(this.source, this.region, block));
+        if (!switchesStack(block)) {
+          // A tail call if a function begins there. After a change of stacks the mirrored frames belong to another
+          // goroutine: then always unwind to the dispatcher.
+          const slot = l.value(i32, w.call("lookupFunction", [l.get(l.target!)], i32));
+          const args = [l.get(l.target!), l.gpr(RSP)];
+          l.emit(w.if(l.get(slot), w.returnCallIndirect(TABLE, l.get(slot), args, this.params, i32)));
+        }
         l.emit(w.return(l.get(l.target!)));
         return l.moveStatements(out);
       case "return":
@@ -415,6 +422,13 @@ export class RegionEmitter {
     return lagsIn;
   }
 }
+
+/** True if `block` loads RSP with something other than a sum with RSP: a change of stacks. */
+const switchesStack = (block: Block): boolean =>
+  block.items.some(({ insn, entry }) => {
+    const to = insn.operands[0];
+    return entry.mnemonic === "Mov" && to?.kind === OP_GPR && to.reg === RSP;
+  });
 
 const lastInsn = (block: Block): Insn => block.items[block.items.length - 1]!.insn;
 

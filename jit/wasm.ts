@@ -541,10 +541,14 @@ export class WasmBuilder {
         ) as FunctionRef,
     );
   }
-  /** Puts functions into `table` from `slot` on when the module is instantiated. */
-  addElements(table: string, slot: number, functions: readonly string[]): void {
-    const module = binaryen.wrapModule(this.m);
-    module.addActiveElementSegment(table, `e${slot}`, functions, this.i32.const(slot));
+  /** Puts a function into slot `slot` of `table` when the module is instantiated. */
+  addElement(table: string, slot: number, functionName: string): void {
+    const offset = this.i32.const(slot);
+    withName(functionName, (target) =>
+      withName(`e${slot}`, (segment) =>
+        raw["_BinaryenAddActiveElementSegment"]!(this.m, name(table), segment, words([target]), 1, offset),
+      ),
+    );
   }
   exportFunction(functionName: string, exported: string): void {
     withName(functionName, (internal) =>
