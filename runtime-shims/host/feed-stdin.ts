@@ -1,5 +1,4 @@
 import { EIO } from "../errno.js";
-import { EIO } from "../errno.js";
 import type { KernelMemory } from "../kernel-memory.js";
 import { StdinRing } from "./stdin-ring.js";
 

@@ -4,8 +4,8 @@ import { serveGuestThreads } from "../machine/guest-thread.js";
 import type { WorkerInit } from "../machine/parts.js";
 import { attachRemote, type RemoteSetup } from "../machine/remote-setup.js";
 
-// Only the first frames of a trap are looked at.
-Error.stackTraceLimit = 4;
+// Only the first frames of a trap are looked at. V8's own name, which the standard library's types lack.
+(Error as { stackTraceLimit?: number }).stackTraceLimit = 4;
 
 addEventListener(
   "message",
