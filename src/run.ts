@@ -85,7 +85,7 @@ export async function runOn(
   const files = new MemoryFiles(options.files ?? {}, ["", "tmp", currentDirectory.slice(1)], output, UID, GID);
   const channel = createFilesChannel();
   const mounts = [{ guest: "/", readOnly: false }];
-  const machine = createMachine(
+  const machine = await createMachine(
     {
       image,
       go,
@@ -127,17 +127,25 @@ export async function runOn(
   }
 }
 
-function createMachine(...parameters: ConstructorParameters<typeof Machine>): Machine {
-  try {
-    return new Machine(...parameters);
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    throw new GojitError(
-      "missing-engine-feature",
-      "this JavaScript engine has no address space left for the program's memory; end other programs or give a smaller memoryBytes.",
-    );
+/** How long a page takes to end the Workers of an earlier run, which hold its memory. */
+const RELEASE_MS = 4000;
+const RETRY_MS = 200;
+
+async function createMachine(...parameters: ConstructorParameters<typeof Machine>): Promise<Machine> {
+  for (let waitedMs = 0; ; waitedMs += RETRY_MS) {
+    try {
+      return new Machine(...parameters);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      if (waitedMs >= RELEASE_MS) throw new GojitError("missing-engine-feature", NO_SPACE);
+    }
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }
 }
+
+const NO_SPACE =
+  "this JavaScript engine has no address space left for the program's memory; " +
+  "let other programs end first, or give a smaller memoryBytes.";
 
 function absolute(option: string, path: string): string {
   if (/^\/$|^(\/(?!\.{1,2}(\/|$))[^/\0]+)+$/.test(path)) return path;

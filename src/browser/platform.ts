@@ -6,9 +6,9 @@ import type { RemoteSetup } from "../machine/remote-setup.js";
 
 /**
  * Each has a CPU block, and V8 reserves 8 GiB of addresses for every memory, of the 1 TiB that a page's process has:
- * about 120 can be had.
+ * about 120 can be had. A page may run two programs, and the memories of a third may not have been collected.
  */
-const MAX_WORKERS = 64;
+const MAX_WORKERS = 36;
 
 // Bundlers find a Worker's script only in this form of the expression.
 const createWorker: Readonly<Record<WorkerInit["kind"], () => Worker>> = {
