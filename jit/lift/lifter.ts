@@ -43,6 +43,8 @@ const LOWEST_MAPPING = 0x400000;
 export interface LifterOptions {
   /** Guest address of Wasm address 0. */
   readonly guestBase: number;
+  /** Marks every statement with its instruction, for people who read the text; else only what can trap is marked. */
+  readonly markStatements?: boolean;
 }
 
 export class Lifter {
@@ -138,6 +140,7 @@ export class Lifter {
   // --- statements and temporaries ---
 
   emit(statement: Expr): void {
+    if (this.options.markStatements) this.marks.push({ expr: statement, pc: this.insn.pc });
     this.statements.push(statement);
   }
   /** Evaluates `expr` now and keeps the result. */

@@ -1,4 +1,4 @@
-import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from "./types.js";
+import { S_IFDIR, S_IFLNK, S_IFMT } from "./types.js";
 
 /** A file, directory or symbolic link in memory. Times are ms since 1970. */
 export interface Inode {
@@ -57,7 +57,6 @@ export const newInode = (mode: number, uid: number, gid: number, target = ""): I
 
 export const isDirectory = (inode: Inode): boolean => (inode.mode & S_IFMT) === S_IFDIR;
 export const isLink = (inode: Inode): boolean => (inode.mode & S_IFMT) === S_IFLNK;
-export const isFile = (inode: Inode): boolean => (inode.mode & S_IFMT) === S_IFREG;
 
 /** Gives a file a size; what is added reads as zeros. */
 export const resize = (inode: Inode, size: number): void => {

@@ -27,6 +27,7 @@ import {
 } from "./types.js";
 
 const { constants } = fs;
+const WINDOWS = process.platform === "win32";
 const SECOND = 1_000_000_000n;
 
 /**
@@ -225,6 +226,8 @@ export class NodeFiles implements HostFiles {
 
   #path(root: number, path: string): string | Buffer {
     const base = this.#roots[root];
+    // There a backslash would separate and a colon name a drive or a stream: the host has no such names.
+    if (WINDOWS && /[\\:]/.test(path)) throw Object.assign(new Error(path), { code: "ENOENT" });
     return hostName(path === "" ? base : base === "/" ? `/${path}` : `${base}/${path}`);
   }
 }

@@ -73,7 +73,7 @@ export class WasiFiles implements HostFiles {
 
   openAt(root: number, path: string, openFlags: number, access: number, mode: number): number {
     return attempt(() => {
-      const descriptor = this.#roots[root].openAt(
+      const descriptor = this.#root(root, path).openAt(
         NO_FOLLOW,
         path,
         {
@@ -146,14 +146,14 @@ export class WasiFiles implements HostFiles {
 
   statAt(root: number, path: string, out: FileStat): number {
     return attempt(() => {
-      this.#fill({ root, path }, this.#roots[root].statAt(NO_FOLLOW, path), out);
+      this.#fill({ root, path }, this.#root(root, path).statAt(NO_FOLLOW, path), out);
       return 0;
     });
   }
 
   readlinkAt(root: number, path: string): string | number {
     try {
-      return this.#roots[root].readlinkAt(path);
+      return this.#root(root, path).readlinkAt(path);
     } catch (error) {
       return resultOfError(error);
     }
@@ -161,7 +161,7 @@ export class WasiFiles implements HostFiles {
 
   readDirectory(root: number, path: string): DirectoryEntry[] | number {
     try {
-      const directory = this.#roots[root].openAt(NO_FOLLOW, path, { directory: true }, { read: true });
+      const directory = this.#root(root, path).openAt(NO_FOLLOW, path, { directory: true }, { read: true });
       const stream = directory.readDirectory();
       const entries: DirectoryEntry[] = [];
       for (let entry = stream.readDirectoryEntry(); entry !== undefined; entry = stream.readDirectoryEntry()) {
@@ -177,7 +177,7 @@ export class WasiFiles implements HostFiles {
 
   createDirectoryAt(root: number, path: string, mode: number): number {
     return attempt(() => {
-      this.#roots[root].createDirectoryAt(path);
+      this.#root(root, path).createDirectoryAt(path);
       this.#overlay.set(root, path, mode);
       return 0;
     });
@@ -185,7 +185,7 @@ export class WasiFiles implements HostFiles {
 
   removeDirectoryAt(root: number, path: string): number {
     return attempt(() => {
-      this.#roots[root].removeDirectoryAt(path);
+      this.#root(root, path).removeDirectoryAt(path);
       this.#overlay.remove(root, path);
       return 0;
     });
@@ -193,7 +193,7 @@ export class WasiFiles implements HostFiles {
 
   unlinkFileAt(root: number, path: string): number {
     return attempt(() => {
-      this.#roots[root].unlinkFileAt(path);
+      this.#root(root, path).unlinkFileAt(path);
       this.#overlay.remove(root, path);
       return 0;
     });
@@ -201,7 +201,7 @@ export class WasiFiles implements HostFiles {
 
   renameAt(oldRoot: number, oldPath: string, newRoot: number, newPath: string): number {
     return attempt(() => {
-      this.#roots[oldRoot].renameAt(oldPath, this.#roots[newRoot], newPath);
+      this.#root(oldRoot, oldPath).renameAt(oldPath, this.#root(newRoot, newPath), newPath);
       this.#overlay.move(oldRoot, oldPath, newRoot, newPath);
       for (const open of this.#handles.values()) {
         if (open.root !== oldRoot || (open.path !== oldPath && !open.path.startsWith(`${oldPath}/`))) continue;
@@ -214,7 +214,7 @@ export class WasiFiles implements HostFiles {
 
   linkAt(oldRoot: number, oldPath: string, newRoot: number, newPath: string): number {
     return attempt(() => {
-      this.#roots[oldRoot].linkAt(NO_FOLLOW, oldPath, this.#roots[newRoot], newPath);
+      this.#root(oldRoot, oldPath).linkAt(NO_FOLLOW, oldPath, this.#root(newRoot, newPath), newPath);
       const mode = this.#overlay.get(oldRoot, oldPath);
       if (mode !== undefined) this.#overlay.set(newRoot, newPath, mode);
       return 0;
@@ -223,7 +223,7 @@ export class WasiFiles implements HostFiles {
 
   symlinkAt(target: string, root: number, path: string): number {
     return attempt(() => {
-      this.#roots[root].symlinkAt(target, path);
+      this.#root(root, path).symlinkAt(target, path);
       return 0;
     });
   }
@@ -244,7 +244,7 @@ export class WasiFiles implements HostFiles {
 
   setTimesAt(root: number, path: string, atime: NewTime, mtime: NewTime): number {
     return attempt(() => {
-      this.#roots[root].setTimesAt(NO_FOLLOW, path, timestamp(atime), timestamp(mtime));
+      this.#root(root, path).setTimesAt(NO_FOLLOW, path, timestamp(atime), timestamp(mtime));
       return 0;
     });
   }
@@ -263,7 +263,7 @@ export class WasiFiles implements HostFiles {
 
   setModeAt(root: number, path: string, mode: number): number {
     return attempt(() => {
-      this.#roots[root].statAt(NO_FOLLOW, path);
+      this.#root(root, path).statAt(NO_FOLLOW, path);
       this.#overlay.set(root, path, mode);
       return 0;
     });
@@ -279,7 +279,7 @@ export class WasiFiles implements HostFiles {
 
   accessAt(root: number, path: string, mode: number): number {
     return attempt(() => {
-      const { type } = this.#roots[root].statAt(NO_FOLLOW, path);
+      const { type } = this.#root(root, path).statAt(NO_FOLLOW, path);
       const permissions = this.#overlay.get(root, path) ?? defaultMode(TYPES[type]);
       return ((permissions >> 6) & mode) === mode ? 0 : -EACCES;
     });
@@ -297,6 +297,12 @@ export class WasiFiles implements HostFiles {
 
   position(): number {
     return -1;
+  }
+
+  /** The directory that a path starts from. The shim takes a backslash for a separator: such a name would be a path. */
+  #root(root: number, path: string): Descriptor {
+    if (path.includes("\\")) throw "no-entry";
+    return this.#roots[root];
   }
 
   /** Only the owner that everything has can be set. */

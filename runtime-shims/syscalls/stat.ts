@@ -52,6 +52,7 @@ const store = (thread: Thread, status: number, target: number): number => {
   if (status < 0) return status;
   const { memory } = thread.process;
   if (!memory.writable(target, STAT_BYTES)) return -EFAULT;
+  filesOf(thread).exactTimes.refine(scratch);
   storeStat(memory, target, scratch);
   return 0;
 };
@@ -74,6 +75,7 @@ const statx = (thread: Thread, directory: number, path: number, how: number, mas
   if (status < 0) return status;
   const { memory } = thread.process;
   if (!memory.writable(target, STATX_BYTES)) return -EFAULT;
+  filesOf(thread).exactTimes.refine(scratch);
   storeStatx(memory, target, scratch);
   return 0;
 };

@@ -134,10 +134,14 @@ export class Machine {
     this.pool.assign(first, start);
   }
 
-  /** Starts the Workers and waits for the process to end. Call it once. */
-  async run(): Promise<Ending> {
-    if (this.arena.moduleCount === 0) this.startTranslator();
+  /**
+   * Starts the Workers and waits for the process to end. Call it once. `loadCode` may fill the arena with translated
+   * code of an earlier run: meanwhile the first Worker starts.
+   */
+  async run(loadCode?: () => void): Promise<Ending> {
     this.startGuestWorker(0);
+    loadCode?.();
+    if (this.arena.moduleCount === 0) this.startTranslator();
     for (let i = 0; i < SPARE_WORKERS; i++) {
       const worker = this.pool.addSpare();
       if (worker >= 0) this.startGuestWorker(worker);
