@@ -149,7 +149,10 @@ const NO_SPACE =
 
 function absolute(option: string, path: string): string {
   if (/^\/$|^(\/(?!\.{1,2}(\/|$))[^/\0]+)+$/.test(path)) return path;
-  throw new GojitError("bad-option", `${option}: "${path}" is no absolute path in its shortest form, such as /home/me.`);
+  throw new GojitError(
+    "bad-option",
+    `${option}: "${path}" is no absolute path in its shortest form, such as /home/me.`,
+  );
 }
 
 /** What is written to a stream: handed on, or kept. */

@@ -41,7 +41,8 @@ const decoderAsModule = () => ({
     const body = code
       .replace("require(`util`)", "globalThis")
       .replace(/const path = require\('path'\).*;\s*const bytes = require\('fs'\).*;/, "");
-    if (/^(?!\s*\*).*\brequire\(/m.test(body)) throw new Error("gojit: this version of iced-x86 is not the one that gojit knows");
+    if (/^(?!\s*\*).*\brequire\(/m.test(body))
+      throw new Error("gojit: this version of iced-x86 is not the one that gojit knows");
     const head =
       'import wasmUrl from "./iced_x86_bg.wasm?url";\n' +
       "const bytes = await (await fetch(wasmUrl)).arrayBuffer();\n" +
