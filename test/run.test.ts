@@ -1,4 +1,7 @@
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { _createPreopenDescriptor } from "@bytecodealliance/preview2-shim/filesystem";
 import { describe, expect, test } from "vitest";
 import { GojitError, run, type RunOptions, type RunResult } from "../dist/src/index.js";
 import { unpack } from "./guests/unpack.js";
@@ -37,6 +40,20 @@ describe("run, for embedders", () => {
     expect(text(result.readFile("/home/me/result/text")!)).toBe("some text\nappended\n");
     expect(text(result.readFile("/home/me/before")!)).toBe("kept");
     expect(result.readFile("/home/me/missing")).toBeUndefined();
+  });
+
+  test("a directory of preview2-shim", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "gojit-run-"));
+    try {
+      const result = await runGuest(["files-result"], {
+        directories: { "/home/me": _createPreopenDescriptor(directory) },
+      });
+      expect(result.status).toBe(0);
+      expect(readFileSync(join(directory, "result/text"), "utf8")).toBe("some text\nappended\n");
+      expect(result.readFile("/home/me/result/text")).toBeUndefined();
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
   });
 
   test("a run is given up", async () => {

@@ -30,9 +30,12 @@ import {
   S_IFSOCK,
 } from "./types.js";
 
+/** A directory of `wasi:filesystem` 0.2, such as one from its `preopens`. */
+export type WasiDirectory = Descriptor;
+
 export interface WasiFilesOptions {
-  /** The directory of each root, from `wasi:filesystem/preopens`. */
-  readonly roots: readonly Descriptor[];
+  /** The directory of each root. */
+  readonly roots: readonly WasiDirectory[];
   readonly output: StandardOutput;
   /** Owner that all files seem to have; WASI has none. */
   readonly uid: number;
