@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { guestCases, type GuestCase } from "../guests/cases.js";
+import { guestCases } from "../guests/cases.js";
 import { expectedOutcomes } from "../guests/expected.js";
-import { type Outcome, record, type RecordedOutcome } from "../guests/outcome.js";
+import { type Outcome, record } from "../guests/outcome.js";
 import { guestVersions } from "../guests/unpack.js";
 import { type OpenPage, openPage } from "./browser.js";
 import type { GuestRequest } from "./protocol.js";
@@ -38,19 +38,14 @@ beforeAll(async () => {
 afterAll(() => opened?.close());
 
 describe.each(versions)("Go %s in a page", (version) => {
-  const expected = expectedOutcomes(version);
-  test.each(version === versions.at(-1) ? [...ALWAYS, ...NEWEST] : ALWAYS)(
-    "%s",
-    { timeout: TIMEOUT_MS + 30_000 },
-    async (name) => {
-      const guest = guestCases.find((candidate) => candidate.name === name)!;
-      const outcome = await runInPage(guest, version, expected[name]!);
-      expect(record(outcome, guest.stderr)).toEqual(expected[name]);
-    },
-  );
+  test.each(version === versions.at(-1) ? [...ALWAYS, ...NEWEST] : ALWAYS)("%s", (name) => check(name, version));
 });
 
-async function runInPage(guest: GuestCase, version: string, expected: RecordedOutcome): Promise<Outcome> {
+test("files-result with the files in memory of preview2-shim", () => check("files-result", versions.at(-1)!, "shim"));
+
+async function check(name: string, version: string, workDirectory: "memory" | "shim" = "memory"): Promise<void> {
+  const guest = guestCases.find((candidate) => candidate.name === name)!;
+  const expected = expectedOutcomes(version)[name]!;
   const request: GuestRequest = {
     program: `/guests/${version}/${guest.program}`,
     args: guest.args,
@@ -58,16 +53,18 @@ async function runInPage(guest: GuestCase, version: string, expected: RecordedOu
     stdin: Buffer.from(guest.stdin?.() ?? []).toString("base64"),
     cpus: 2,
     timeoutMs: TIMEOUT_MS,
+    workDirectory,
     files: Object.keys(expected.files ?? {}),
   };
   const response = await opened.page.evaluate((asked) => globalThis.runGuest(asked), request);
   const bytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "base64"));
-  return {
+  const outcome: Outcome = {
     status: response.status,
     stdout: bytes(response.stdout),
     stderr: Buffer.from(response.stderr, "base64").toString(),
     files: Object.fromEntries(
-      Object.entries(response.files).flatMap(([name, content]) => (content === null ? [] : [[name, bytes(content)]])),
+      Object.entries(response.files).flatMap(([file, content]) => (content === null ? [] : [[file, bytes(content)]])),
     ),
   };
+  expect(record(outcome, guest.stderr)).toEqual(expected);
 }
