@@ -21,6 +21,9 @@ const H_MODULES = 1;
 const H_CODE = 2;
 const H_EPOCH = 3;
 const H_LOCK = 4;
+// Bounds of all invalidated ranges; the lower one is stored complemented, so that 0 means none.
+const H_CHANGED_LOW = 5;
+const H_CHANGED_HIGH = 6;
 const HEADER_WORDS = 16;
 
 // Words of a module record.
@@ -53,6 +56,24 @@ export interface PublishedModule {
   readonly regions: readonly PublishedRegion[];
   /** True if its guest code is not part of the program's file; such modules are not cached. */
   readonly dynamic: boolean;
+}
+
+/** How much of an arena is in use. */
+export interface ArenaSize {
+  /** Slots given out, the first two included. */
+  readonly slots: number;
+  /** Modules published, the runtime module included. */
+  readonly modules: number;
+  readonly codeBytes: number;
+}
+
+/** A copy of what can be reused of an arena. */
+export interface ArenaSnapshot {
+  readonly size: ArenaSize;
+  /** Modules that are kept; the numbers of the others stay unused. */
+  readonly modules: number;
+  /** Bytes of the tables, then of the code; in the host's byte order, which is little-endian everywhere. */
+  readonly sections: readonly Uint8Array[];
 }
 
 export class CodeArena {
@@ -194,6 +215,127 @@ export class CodeArena {
     return id;
   }
 
+  // --- the code cache ---
+
+  /**
+   * What a saved arena is read into, before any other thread uses this one: `sections` are views of the arena, in the
+   * order of `ArenaSnapshot`. `finishLoad` makes it visible; until then nothing but the arena's free space changes.
+   * Null if so much does not fit.
+   */
+  beginLoad(size: ArenaSize): Uint8Array[] | null {
+    const { slots, modules, codeBytes } = size;
+    if (slots < FIRST_SLOT || slots > MAX_SLOTS || modules < 1 || modules > MAX_MODULES) return null;
+    if (codeBytes < 0 || codeBytes > CODE_BYTES) return null;
+    return [...this.tableViews(slots, modules), this.code.subarray(0, codeBytes)];
+  }
+
+  /** Publishes what was read into the views of `beginLoad`. False, and all of it forgotten, if it makes no sense. */
+  finishLoad(size: ArenaSize): boolean {
+    const { words } = this;
+    const { slots, modules, codeBytes } = size;
+    if (!this.tablesAreSound(size)) {
+      this.abandonLoad(size);
+      return false;
+    }
+    for (let slot = FIRST_SLOT; slot < slots; slot++) {
+      let at = hash(words[SLOT_PC_AT + slot]!);
+      while (words[HASH_AT + at] !== 0) at = (at + 1) & (HASH_SIZE - 1);
+      words[HASH_AT + at] = slot;
+    }
+    Atomics.store(words, H_SLOTS, slots);
+    Atomics.store(words, H_CODE, (codeBytes + 7) & ~7);
+    Atomics.store(words, H_MODULES, modules);
+    Atomics.notify(words, H_MODULES);
+    return true;
+  }
+
+  /** Forgets what was read into the views of `beginLoad`. */
+  abandonLoad(size: ArenaSize): void {
+    for (const view of this.tableViews(size.slots, size.modules)) view.fill(0);
+  }
+
+  /**
+   * A consistent copy of everything that may be used again in another run of the same program; modules keep their
+   * numbers, because their code contains them. Left out: modules that are dynamic, invalidated, or made from code in
+   * a range that was ever invalidated. Null if that leaves nothing beyond the first `known` modules.
+   */
+  snapshot(known: number): ArenaSnapshot | null {
+    this.lock();
+    try {
+      const slots = this.slotCount;
+      const modules = this.moduleCount;
+      const tables = this.tableViews(slots, modules).map((view) => view.slice());
+      const [, slotModule, slotStart, slotEnd, records] = tables.map((bytes) => new Int32Array(bytes.buffer));
+      const kept = this.reusable(slots, modules);
+      let fresh = false;
+      for (let module = Math.max(known, 1); module < modules; module++) fresh ||= kept[module] !== 0;
+      if (!fresh) return null;
+      for (let slot = FIRST_SLOT; slot < slots; slot++) {
+        if (kept[slotModule![slot]! - 1]) continue;
+        slotModule![slot] = slotStart![slot] = slotEnd![slot] = 0;
+      }
+      const runs: { from: number; to: number }[] = [];
+      let codeBytes = 0;
+      for (let module = 0; module < modules; module++) {
+        const at = module * MODULE_WORDS;
+        const offset = records![at + M_OFFSET]! >>> 0;
+        const length = (records![at + M_LENGTH]! + records![at + M_MAP_LENGTH]! + 7) & ~7;
+        records![at + M_OFFSET] = codeBytes;
+        if (kept[module]) {
+          const run = runs.at(-1);
+          if (run?.to === offset) run.to += length;
+          else runs.push({ from: offset, to: offset + length });
+          codeBytes += length;
+        } else records!.fill(0, at, at + MODULE_WORDS);
+      }
+      return {
+        size: { slots, modules, codeBytes },
+        modules: kept.reduce((sum, one) => sum + one, 0),
+        sections: [...tables, ...runs.map(({ from, to }) => this.code.subarray(from, to))],
+      };
+    } finally {
+      this.unlock();
+    }
+  }
+
+  /** One byte for each module: 1 if it may be kept. */
+  private reusable(slots: number, modules: number): Uint8Array {
+    const { words } = this;
+    const low = ~words[H_CHANGED_LOW]! >>> 0;
+    const high = words[H_CHANGED_HIGH]! >>> 0;
+    const kept = new Uint8Array(modules);
+    for (let slot = FIRST_SLOT; slot < slots; slot++) {
+      const module = words[SLOT_MODULE_AT + slot]! - 1;
+      if (module >= 0 && !this.isDynamic(module)) kept[module] = 1;
+    }
+    kept[0] = 1;
+    for (let slot = FIRST_SLOT; slot < slots; slot++) {
+      const module = words[SLOT_MODULE_AT + slot]! - 1;
+      if (module < 0) continue;
+      if (words[SLOT_START_AT + slot]! >>> 0 < high && words[SLOT_END_AT + slot]! >>> 0 > low) kept[module] = 0;
+    }
+    return kept;
+  }
+
+  private tablesAreSound({ slots, modules, codeBytes }: ArenaSize): boolean {
+    const { words } = this;
+    for (let slot = FIRST_SLOT; slot < slots; slot++) {
+      const module = words[SLOT_MODULE_AT + slot]!;
+      if (module < 0 || module > modules) return false;
+    }
+    for (let at = MODULE_AT; at < MODULE_AT + modules * MODULE_WORDS; at += MODULE_WORDS) {
+      const offset = words[at + M_OFFSET]! >>> 0;
+      if (offset + (words[at + M_LENGTH]! >>> 0) + (words[at + M_MAP_LENGTH]! >>> 0) > codeBytes) return false;
+    }
+    return true;
+  }
+
+  private tableViews(slots: number, modules: number): Uint8Array[] {
+    const view = (at: number, length: number) => new Uint8Array(this.buffer, at * 4, length * 4);
+    const slotTables = [SLOT_PC_AT, SLOT_MODULE_AT, SLOT_START_AT, SLOT_END_AT];
+    return [...slotTables.map((at) => view(at, slots)), view(MODULE_AT, modules * MODULE_WORDS)];
+  }
+
   // --- any thread ---
 
   /**
@@ -214,6 +356,8 @@ export class CodeArena {
       }
       // Even without a hit a translation may be under way: the epoch makes the translator look again.
       Atomics.add(words, H_EPOCH, 1);
+      if (start < ~words[H_CHANGED_LOW]! >>> 0) words[H_CHANGED_LOW] = ~start;
+      if (end > words[H_CHANGED_HIGH]! >>> 0) words[H_CHANGED_HIGH] = Math.min(end, 0xffffffff) | 0;
       if (hit.size === 0) return false;
       for (let slot = FIRST_SLOT; slot < count; slot++) {
         if (hit.has(words[SLOT_MODULE_AT + slot]!)) Atomics.store(words, SLOT_MODULE_AT + slot, 0);

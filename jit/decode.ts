@@ -1,7 +1,18 @@
 /** x86-64 decoding: the only importer of iced-x86. Turns its instructions into plain records. */
 import iced from "iced-x86";
 
-const { Decoder, DecoderOptions, Instruction, Mnemonic, OpKind, Register, MemorySizeExt, RegisterExt } = iced;
+const {
+  Decoder,
+  DecoderOptions,
+  Formatter,
+  FormatterSyntax,
+  Instruction,
+  Mnemonic,
+  OpKind,
+  Register,
+  MemorySizeExt,
+  RegisterExt,
+} = iced;
 
 export const OP_GPR = 0;
 export const OP_XMM = 1;
@@ -224,4 +235,25 @@ export class InstructionDecoder {
       addr32,
     });
   }
+}
+
+/** The instructions in `bytes`, whose first byte stands at `pc`, in Intel syntax, for people. */
+export function disassemble(bytes: Uint8Array, pc: number): { readonly pc: number; readonly text: string }[] {
+  const decoder = new Decoder(64, bytes, DecoderOptions.None);
+  decoder.ip = BigInt(pc);
+  const formatter = new Formatter(FormatterSyntax.Intel);
+  formatter.hexPrefix = "0x";
+  formatter.hexSuffix = "";
+  formatter.uppercaseHex = false;
+  formatter.branchLeadingZeros = false;
+  const instruction = new Instruction();
+  const out: { pc: number; text: string }[] = [];
+  while (decoder.canDecode) {
+    decoder.decodeOut(instruction);
+    out.push({ pc: Number(instruction.ip), text: formatter.format(instruction) });
+  }
+  instruction.free();
+  formatter.free();
+  decoder.free();
+  return out;
 }

@@ -9,7 +9,7 @@
  */
 import type { CodeSource } from "./code-source.js";
 import { CPU_FLAGS, CPU_GPR, CPU_POLL, CPU_RIP, CPU_XMM } from "./cpu-block.js";
-import { mnemonicName, OP_MEM, type Insn } from "./decode.js";
+import { mnemonicName, OP_GPR, OP_MEM, type Insn } from "./decode.js";
 import { analyseFlow, type Flow } from "./flow.js";
 import { VECTOR_UD, VECTOR_UNIMPLEMENTED, type FlagDefinition, type Lifter } from "./lift/lifter.js";
 import {
@@ -158,17 +158,32 @@ export class RegionEmitter {
         const condition = l.branchCondition!;
         this.handOverFlags(index, [end.taken, end.fall]);
         l.moveStatements(out);
+        const label = this.plainBranch(state, end.taken);
+        if (label) {
+          out.push(w.br(label, condition));
+          return this.goto(state, end.fall, out);
+        }
+        const other = this.plainBranch(state, end.fall);
+        if (other) {
+          out.push(w.br(other, w.i32.eqz(condition)));
+          return this.goto(state, end.taken, out);
+        }
         const taken: Expr[] = [];
-        const fall: Expr[] = [];
         this.goto(state, end.taken, taken);
-        this.goto(state, end.fall, fall);
-        out.push(w.if(condition, w.block(null, taken), w.block(null, fall)));
-        return;
+        out.push(w.if(condition, w.block(null, taken)));
+        return this.goto(state, end.fall, out);
       }
       case "table":
         return this.tableJump(state, end.index, end.targets, out);
       case "indirect":
         this.leave(state, neededAtExit(this.source, this.region, block));
+        if (!switchesStack(block)) {
+          // A tail call if a function begins there. After a change of stacks the mirrored frames belong to another
+          // goroutine: then always unwind to the dispatcher.
+          const slot = l.value(i32, w.call("lookupFunction", [l.get(l.target!)], i32));
+          const args = [l.get(l.target!), l.gpr(RSP)];
+          l.emit(w.if(l.get(slot), w.returnCallIndirect(TABLE, l.get(slot), args, this.params, i32)));
+        }
         l.emit(w.return(l.get(l.target!)));
         return l.moveStatements(out);
       case "return":
@@ -307,6 +322,12 @@ export class RegionEmitter {
 
   // --- edges ---
 
+  /** The label to branch to where that alone carries control over `edge`. */
+  private plainBranch(state: ExitState, edge: Edge): string | null {
+    if (!("block" in edge) || edge.block <= state.index || !this.flow.isMerge[edge.block]) return null;
+    return state.lags && !this.stackLagsIn[edge.block] ? null : `B${edge.block}`;
+  }
+
   /** Appends statements that carry control over `edge`; the flags have been handed over. */
   private goto(state: ExitState, edge: Edge, out: Expr[]): void {
     const { w, l } = this;
@@ -415,6 +436,13 @@ export class RegionEmitter {
     return lagsIn;
   }
 }
+
+/** True if `block` loads RSP with something other than a sum with RSP: a change of stacks. */
+const switchesStack = (block: Block): boolean =>
+  block.items.some(({ insn, entry }) => {
+    const to = insn.operands[0];
+    return entry.mnemonic === "Mov" && to?.kind === OP_GPR && to.reg === RSP;
+  });
 
 const lastInsn = (block: Block): Insn => block.items[block.items.length - 1]!.insn;
 

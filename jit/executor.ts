@@ -7,7 +7,7 @@ import type { TranslationChannel } from "./channel.js";
 import { CPU_LOOKUP, CPU_TRAP_VECTOR, LOOKUP_ENTRIES } from "./cpu-block.js";
 import type { CpuState } from "./cpu-state.js";
 import { VECTOR_BP, VECTOR_UD, VECTOR_UNIMPLEMENTED } from "./lift/vectors.js";
-import { lookupIndex } from "./lookup.js";
+import { LOOKUP_FUNCTION, lookupIndex } from "./lookup.js";
 import { locateTrap } from "./trap.js";
 
 /** How the thread goes on: in line, at cpu.rip, or not at all. */
@@ -65,6 +65,7 @@ export class Executor {
   private readonly channel: TranslationChannel;
   private readonly hooks: ExecutionHooks;
   private readonly now: () => number;
+  private readonly isFunction: (pc: number) => boolean;
 
   constructor(parts: {
     guestMemory: WebAssembly.Memory;
@@ -77,12 +78,15 @@ export class Executor {
     hooks: ExecutionHooks;
     /** Milliseconds, for counters. */
     now: () => number;
+    /** True if a function of the program begins at a guest address. */
+    isFunction: (pc: number) => boolean;
   }) {
     this.cpu = parts.cpu;
     this.arena = parts.arena;
     this.channel = parts.channel;
     this.hooks = parts.hooks;
     this.now = parts.now;
+    this.isFunction = parts.isFunction;
     const cpuBuffer = parts.cpuMemory.buffer;
     this.lookup = new Int32Array(cpuBuffer, CPU_LOOKUP, LOOKUP_ENTRIES * 2);
     this.vector = new Int32Array(cpuBuffer, CPU_TRAP_VECTOR, 1);
@@ -107,6 +111,8 @@ export class Executor {
   /** Runs the thread from cpu.rip until it ends. */
   run(): void {
     let pc = this.cpu.rip;
+    // A Worker runs one thread after another.
+    this.ended = false;
     while (!this.ended) {
       try {
         pc = this.runFrom(pc) >>> 0;
@@ -165,7 +171,7 @@ export class Executor {
     if (!this.linked.has(module)) this.link(module);
     const at = lookupIndex(pc) * 2;
     this.lookup[at] = pc;
-    this.lookup[at + 1] = slot;
+    this.lookup[at + 1] = this.isFunction(pc) ? slot | LOOKUP_FUNCTION : slot;
     return slot;
   }
 

@@ -28,6 +28,7 @@ export interface Needed {
 }
 
 const EVERYTHING: Needed = { registers: ALL_REGISTERS, flags: ALL_FLAGS };
+const ALL_BUT_FLAGS: Needed = { registers: ALL_REGISTERS, flags: DF };
 const rsp = gprBit(RSP);
 
 const set = (...registers: number[]): RegisterSet => registers.reduce((mask, register) => mask | gprBit(register), 0);
@@ -63,10 +64,13 @@ export function neededAtExit(source: CodeSource, region: Region, block: Block): 
       return compilerNeeded(source.convention, false);
     case "call": {
       const { target } = block.end;
-      if (target >= 0 && source.functionAt(target)?.origin !== "compiler") return EVERYTHING;
+      // Hand-written code may expect any register, but no compiler passes flags.
+      if (target >= 0 && source.functionAt(target)?.origin !== "compiler") return ALL_BUT_FLAGS;
       // A computed call's target may be hand-written, but is called by the convention.
       return compilerNeeded(source.convention, true);
     }
+    case "indirect":
+      return ALL_BUT_FLAGS;
     default:
       return EVERYTHING;
   }
@@ -74,12 +78,11 @@ export function neededAtExit(source: CodeSource, region: Region, block: Block): 
 
 /** What may be read after leaving over `edge` to another place of the program. */
 export function neededOverEdge(source: CodeSource, region: Region, edge: { readonly exit: number }): Needed {
+  if (region.function?.origin !== "compiler") return EVERYTHING;
   const target = source.functionAt(edge.exit);
-  const leavesByTailCall =
-    region.function?.origin === "compiler" && target?.origin === "compiler" && target.start === edge.exit;
-  return leavesByTailCall && edge.exit !== region.function!.start
-    ? compilerNeeded(source.convention, true)
-    : EVERYTHING;
+  // Inside the function anything may be live, a comparison's flags included.
+  if (target?.start !== edge.exit || edge.exit === region.function.start) return EVERYTHING;
+  return target.origin === "compiler" ? compilerNeeded(source.convention, true) : ALL_BUT_FLAGS;
 }
 
 const isExit = (edge: Edge): edge is { readonly exit: number } => "exit" in edge;

@@ -57,11 +57,6 @@ export interface Region {
   readonly instructionCount: number;
 }
 
-export interface RegionLimits {
-  /** Instructions in one region. */
-  readonly instructions: number;
-}
-
 /** Longest window of code that one region may come from. */
 const WINDOW_BYTES = 1 << 16;
 const MAX_TABLE = 512;
@@ -115,21 +110,19 @@ export function mapEdges(end: Terminator, map: (edge: Edge) => Edge): Terminator
 export class RegionFinder {
   private readonly decoder = new InstructionDecoder();
   private readonly source: CodeSource;
-  private readonly limits: RegionLimits;
 
-  constructor(source: CodeSource, limits: RegionLimits) {
+  constructor(source: CodeSource) {
     this.source = source;
-    this.limits = limits;
   }
 
-  /** The region of `entry`, or null if nothing executable is there. */
-  find(entry: number): Region | null {
+  /** The region of `entry` with at most `limit` instructions, or null if nothing executable is there. */
+  find(entry: number, limit: number): Region | null {
     const info = this.source.functionAt(entry);
     const window = this.source.read(entry, 1).length ? this.window(entry, info) : null;
     if (!window) return null;
     this.decoder.open(window.bytes, window.start);
     try {
-      return this.explore(entry, info, window.start, window.start + window.bytes.length);
+      return this.explore(entry, limit, info, window.start, window.start + window.bytes.length);
     } finally {
       this.decoder.close();
     }
@@ -143,7 +136,7 @@ export class RegionFinder {
     return start + bytes.length > entry ? { bytes, start } : null;
   }
 
-  private explore(entry: number, info: FunctionInfo | null, low: number, high: number): Region {
+  private explore(entry: number, limit: number, info: FunctionInfo | null, low: number, high: number): Region {
     const insns = new Map<number, Item | Insn>();
     const leaders = new Set<number>([entry]);
     const tables = new Map<number, { index: number; targets: number[] }>();
@@ -161,7 +154,7 @@ export class RegionFinder {
       let previous: Insn | null = null;
       this.decoder.decodeFrom(from, (insn) => {
         if (insns.has(insn.pc)) return false;
-        if (insns.size >= this.limits.instructions) {
+        if (insns.size >= limit) {
           full = true;
           return false;
         }

@@ -4,6 +4,7 @@
  */
 import { CPU_GPR, CPU_LOOKUP, CPU_PAGES, CPU_POLL, CPU_RIP, LOOKUP_ENTRIES } from "./cpu-block.js";
 import { TABLE } from "./emit-region.js";
+import { LOOKUP_FUNCTION } from "./lookup.js";
 import { RSP } from "./registers.js";
 import { CPU, GUEST, i32, i64, type Expr, type WasmBuilder } from "./wasm.js";
 
@@ -23,6 +24,9 @@ function lookupEntry(w: WasmBuilder): Expr {
   return w.i32.shl(index, w.i32.const(3));
 }
 
+/** Slot word of a lookup entry without its mark. */
+const slotOf = (w: WasmBuilder, word: Expr): Expr => w.i32.and(word, w.i32.const(~LOOKUP_FUNCTION));
+
 /** `lookup(pc) → slot`: for computed calls; asks the machine on a miss, with the address in CPU_RIP. */
 export function addLookup(w: WasmBuilder): void {
   const entry = 1;
@@ -37,10 +41,43 @@ export function addLookup(w: WasmBuilder): void {
         w.local.set(entry, lookupEntry(w)),
         w.if(
           w.i32.eq(w.load(CPU, i32, 4, w.local.get(entry, i32), CPU_LOOKUP), w.local.get(0, i32)),
-          w.return(w.load(CPU, i32, 4, w.local.get(entry, i32), CPU_LOOKUP + 4)),
+          w.return(slotOf(w, w.load(CPU, i32, 4, w.local.get(entry, i32), CPU_LOOKUP + 4))),
         ),
         w.store(CPU, i32, 4, w.i32.const(0), w.local.get(0, i32), CPU_RIP),
         w.call("resolve", [w.local.get(0, i32)], i32),
+      ],
+      i32,
+    ),
+  );
+}
+
+/**
+ * `lookupFunction(pc) → slot` for computed jumps: 0 unless a function begins at `pc`. Such a jump is a tail call;
+ * one to anywhere else is a resumption, and goes through the dispatcher.
+ */
+export function addLookupFunction(w: WasmBuilder): void {
+  const entry = 1;
+  const key = () => w.load(CPU, i32, 4, w.local.get(entry, i32), CPU_LOOKUP);
+  const word = () => w.load(CPU, i32, 4, w.local.get(entry, i32), CPU_LOOKUP + 4);
+  const isPc = () => w.i32.eq(key(), w.local.get(0, i32));
+  w.addFunction(
+    "lookupFunction",
+    w.types([i32]),
+    i32,
+    [i32],
+    w.block(
+      null,
+      [
+        w.local.set(entry, lookupEntry(w)),
+        w.if(
+          w.i32.eqz(isPc()),
+          w.block(null, [
+            w.store(CPU, i32, 4, w.i32.const(0), w.local.get(0, i32), CPU_RIP),
+            w.drop(w.call("resolve", [w.local.get(0, i32)], i32)),
+          ]),
+        ),
+        // The machine has filled the entry, unless nothing can run there.
+        w.select(w.i32.and(isPc(), w.i32.lt_s(word(), w.i32.const(0))), slotOf(w, word()), w.i32.const(0)),
       ],
       i32,
     ),
@@ -90,7 +127,7 @@ export function buildRuntimeModule(w: WasmBuilder, guestPages: number): Uint8Arr
               0,
               w.callIndirect(
                 TABLE,
-                w.load(CPU, i32, 4, w.local.get(entry, i32), CPU_LOOKUP + 4),
+                slotOf(w, w.load(CPU, i32, 4, w.local.get(entry, i32), CPU_LOOKUP + 4)),
                 [pc(), w.load(CPU, i64, 8, w.i32.const(0), CPU_GPR + 8 * RSP)],
                 params,
                 i32,

@@ -6,7 +6,7 @@ import { addHelper } from "./lift/helpers.js";
 import { Lifter } from "./lift/lifter.js";
 import { regionName } from "./region-name.js";
 import { RegionFinder, type Region } from "./region.js";
-import { addLookup, buildRuntimeModule, moduleImports } from "./runtime-module.js";
+import { addLookup, addLookupFunction, buildRuntimeModule, moduleImports } from "./runtime-module.js";
 import { WasmBuilder } from "./wasm.js";
 
 export interface TranslatorOptions {
@@ -14,15 +14,21 @@ export interface TranslatorOptions {
   readonly guestBase: number;
   /** Maximum size of the guest memory in Wasm pages. */
   readonly guestPages: number;
-  /** Instructions in one region. */
-  readonly regionInstructions: number;
+  /** A function of at most so many instructions becomes one region. */
+  readonly functionInstructions: number;
+  /** Instructions in a region of a larger function, most of which is never reached in one run. */
+  readonly pieceInstructions: number;
   /** Instructions in one module: likely callees are brought along up to this. */
   readonly moduleInstructions: number;
   /** Milliseconds, for counters. */
   readonly now: () => number;
 }
 
-export const DEFAULT_TRANSLATOR_OPTIONS = { regionInstructions: 3000, moduleInstructions: 2500 } as const;
+export const DEFAULT_TRANSLATOR_OPTIONS = {
+  functionInstructions: 600,
+  pieceInstructions: 200,
+  moduleInstructions: 400,
+} as const;
 
 export interface TranslationCounts {
   regions: number;
@@ -34,6 +40,9 @@ export interface TranslationCounts {
   liftMs: number;
   emitMs: number;
 }
+
+/** Mean length of an instruction in Go programs. */
+const MEAN_INSTRUCTION_BYTES = 4.3;
 
 export class Translator {
   readonly counts: TranslationCounts = {
@@ -50,6 +59,7 @@ export class Translator {
   private readonly finder: RegionFinder;
   private readonly emitter: RegionEmitter;
   private readonly arena: CodeArena;
+  private readonly source: CodeSource;
   private readonly options: TranslatorOptions;
   private readonly isDynamic: (pc: number) => boolean;
 
@@ -59,7 +69,8 @@ export class Translator {
     this.options = options;
     this.isDynamic = isDynamic;
     this.lifter = new Lifter(this.w, { guestBase: options.guestBase });
-    this.finder = new RegionFinder(source, { instructions: options.regionInstructions });
+    this.finder = new RegionFinder(source);
+    this.source = source;
     this.emitter = new RegionEmitter(this.w, this.lifter, source);
   }
 
@@ -88,7 +99,8 @@ export class Translator {
     const seen = new Set(queue);
     let budget = this.options.moduleInstructions;
     while (queue.length && budget > 0) {
-      const region = this.finder.find(queue.shift()!);
+      const entry = queue.shift()!;
+      const region = this.finder.find(entry, this.regionLimit(entry));
       if (!region) continue;
       if (regions.length && region.instructionCount > budget) continue;
       budget -= region.instructionCount;
@@ -104,6 +116,13 @@ export class Translator {
     return regions;
   }
 
+  private regionLimit(entry: number): number {
+    const { functionInstructions, pieceInstructions } = this.options;
+    const info = this.source.functionAt(entry);
+    const likely = info ? (info.end - info.start) / MEAN_INSTRUCTION_BYTES : 0;
+    return likely <= functionInstructions ? functionInstructions : pieceInstructions;
+  }
+
   private publish(regions: readonly Region[], epoch: number): number {
     const { w, lifter, arena } = this;
     const started = this.options.now();
@@ -116,13 +135,14 @@ export class Translator {
     w.begin(moduleImports(this.options.guestPages));
     w.openMarks();
     addLookup(w);
+    addLookupFunction(w);
     lifter.helpersUsed.clear();
     const published: PublishedRegion[] = [];
     let instructions = 0;
     for (const region of regions) {
       const name = regionName(module, region.entry);
       this.emitter.emit(region, name, linkage);
-      w.addElements(TABLE, arena.reserve(region.entry), [name]);
+      w.addElement(TABLE, arena.reserve(region.entry), name);
       published.push(extent(region));
       instructions += region.instructionCount;
     }
@@ -150,8 +170,19 @@ export class Translator {
   }
 }
 
+/** Functions that the region calls and that return to it: calls of panics and throws are left for when they happen. */
 function* directCallees(region: Region): Iterable<number> {
-  for (const { end } of region.blocks) if (end.kind === "call" && end.target >= 0) yield end.target;
+  for (const { end } of region.blocks) {
+    if (end.kind === "call" && end.target >= 0 && "block" in end.next && !isDeadEnd(region, end.next.block)) {
+      yield end.target;
+    }
+  }
+}
+
+/** The compiler puts UD2 or padding behind a call that never returns. */
+function isDeadEnd(region: Region, block: number): boolean {
+  const { end } = region.blocks[block]!;
+  return end.kind === "stop" || end.kind === "illegal";
 }
 
 function extent(region: Region): PublishedRegion {

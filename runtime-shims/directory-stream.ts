@@ -1,4 +1,4 @@
-import { EINVAL, ENOENT, ENOTDIR } from "./errno.js";
+import { EINVAL, EISDIR, ENOENT, ENOTDIR } from "./errno.js";
 import { openFile } from "./files-layout.js";
 import type { Files } from "./files.js";
 import { type DirectoryEntry, FileStat, S_IFDIR, S_IFMT } from "./host/types.js";
@@ -12,6 +12,8 @@ let snapshot: { readonly serial: number; readonly entries: readonly DirectoryEnt
 
 const scratch = new FileStat();
 const ENTRY_HEADER = 19;
+/** `directoryStep` behind the last name. */
+const AT_END = 4;
 
 /** Order of names in a listing: any fixed one serves. */
 const byName = (a: DirectoryEntry, b: DirectoryEntry): number => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
@@ -100,7 +102,7 @@ export const readEntries = (files: Files, thread: Thread, index: number, address
     cookie++;
     open.set(index, openFile.directoryStep, dots + 1);
   }
-  let next = step < 3 ? 0 : after(entries, open.lastName(index));
+  let next = step < 3 || open.get(index, openFile.lastNameLength) === 0 ? 0 : after(entries, open.lastName(index));
   const prefix = path === "/" ? "/" : `${path}/`;
   while (next < entries.length) {
     const { name, type } = entries[next];
@@ -113,6 +115,7 @@ export const readEntries = (files: Files, thread: Thread, index: number, address
     open.set(index, openFile.directoryStep, 3);
     open.setLastName(index, name);
   }
+  open.set(index, openFile.directoryStep, AT_END);
   open.setOffset(index, cookie);
   return done;
 };
@@ -124,6 +127,13 @@ const finish = (files: Files, index: number, cookie: number, done: number): numb
 };
 
 const parentOf = (path: string): string => path.slice(0, path.lastIndexOf("/")) || "/";
+
+/**
+ * What read(2) says of a directory. At the end of its listing ext4 has the largest offset there is, and the check of
+ * offset plus length comes first.
+ */
+export const readOfDirectory = (files: Files, index: number, length: number): number =>
+  length > 0 && files.open.get(index, openFile.directoryStep) === AT_END ? -EINVAL : -EISDIR;
 
 /** lseek(2) on a directory: back to the start, or to a position that getdents64 gave. */
 export const rewindDirectory = (files: Files, index: number, offset: number, whence: number): number => {

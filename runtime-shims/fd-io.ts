@@ -1,4 +1,4 @@
-import { EBADF, EFAULT, EINVAL, ESPIPE } from "./errno.js";
+import { EBADF, EFAULT, EFBIG, EINVAL, ESPIPE } from "./errno.js";
 import { O_ACCMODE, O_APPEND, O_PATH, O_RDONLY, O_WRONLY } from "./file-kinds/open-flags.js";
 import { openFile } from "./files-layout.js";
 import type { Files } from "./files.js";
@@ -7,6 +7,8 @@ import type { Thread } from "./threads.js";
 
 /** Most bytes that one call transfers (MAX_RW_COUNT). */
 export const MAX_TRANSFER = 0x7fff_f000;
+/** Largest file offset: beyond it a number is not exact. No host file is that long. */
+export const MAX_OFFSET = Number.MAX_SAFE_INTEGER;
 /** `position` of a call that uses the file's own offset. */
 export const OWN_OFFSET = -1;
 
@@ -49,6 +51,7 @@ const transfer = (
   const kind = files.kindOf(index);
   if (position !== OWN_OFFSET) {
     if (!kind.seekable) return -ESPIPE;
+    if (position > MAX_OFFSET) return write ? -EFBIG : 0;
     return write ? kind.write(files, thread, index, bytes, position) : kind.read(files, thread, index, bytes, position);
   }
   if (!kind.seekable) {

@@ -21,6 +21,9 @@ export const PIPE_BUF = 4096;
 /** Watched descriptors of all epoll instances. */
 export const EPOLL_ITEM_CAPACITY = 8192;
 export const EPOLL_ITEM_WORDS = 12;
+/** Files whose times are known more exactly than the host keeps them. */
+export const EXACT_TIME_CAPACITY = 4096;
+export const EXACT_TIME_DOUBLES = 8;
 /** Bytes of standard input that may wait for the guest. */
 export const STDIN_BYTES = 65536;
 export const FILES_HEADER_WORDS = 64;
@@ -46,6 +49,8 @@ export const filesParts = {
   lastNames: part((NAME_MAX + 1) * OPEN_FILE_CAPACITY),
   pipes: part(4 * PIPE_WORDS * PIPE_CAPACITY),
   pipeBytes: part(PIPE_BYTES * PIPE_CAPACITY),
+  /** See exact-times.ts. */
+  exactTimes: part(8 * EXACT_TIME_DOUBLES * EXACT_TIME_CAPACITY),
   epollItems: part(4 * EPOLL_ITEM_WORDS * EPOLL_ITEM_CAPACITY),
   stdin: part(64 + STDIN_BYTES),
 } as const;
@@ -68,6 +73,8 @@ export const filesHeader = {
   refusalReported: 20,
   /** 1 once the standard streams are open and the working directory is set. */
   started: 25,
+  /** Files in the table of exact times, at some time. */
+  exactTimes: 26,
   /** Size of the terminal, 0 when unknown. */
   terminalRows: 21,
   terminalColumns: 22,

@@ -1,4 +1,5 @@
 import { EACCES, EBADF, ENOENT, EROFS } from "./errno.js";
+import { ExactTimes } from "./exact-times.js";
 import { FdTable } from "./fd-table.js";
 import { forgetWatched } from "./file-kinds/epoll.js";
 import type { FileKind } from "./file-kinds/kind.js";
@@ -58,6 +59,7 @@ export class Files {
   readonly paths: PathResolver;
   readonly executable: string;
   readonly stdin: StdinRing;
+  readonly exactTimes: ExactTimes;
   /** For the one or two paths of the call in progress. */
   readonly at = new Resolution();
   readonly to = new Resolution();
@@ -72,6 +74,7 @@ export class Files {
     this.host = parts.host;
     this.executable = parts.executable;
     this.stdin = new StdinRing(kernel);
+    this.exactTimes = new ExactTimes(kernel);
     this.#words = kernel.words;
     this.#bytes = kernel.bytes;
     this.#onRefused = parts.onRefused;

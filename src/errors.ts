@@ -16,12 +16,14 @@ export type GojitErrorCode =
   | "not-go"
   | "unsupported-go"
   | "needs-newer-cpu"
+  | "no-such-function"
   | "missing-engine-feature";
 
-/** Exit statuses a shell gives: 2 for a wrong command line, 126 for "cannot be executed", 127 for "not found". */
+/** Exit statuses a shell gives: 1 for nothing found, 2 for a wrong command line, 126 for "cannot be executed", 127 for "not found". */
 const exitStatusOf: Partial<Record<GojitErrorCode, number>> = {
   "bad-usage": 2,
   "bad-option": 2,
+  "no-such-function": 1,
   "file-not-found": 127,
 };
 

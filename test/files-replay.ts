@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import type { FakeGuest } from "./files-harness.js";
 
 /** What a step answers: a result, text read back, or a pair of descriptors. */
@@ -7,6 +8,30 @@ export interface Case {
   readonly name: string;
   readonly steps: readonly (readonly (string | number)[])[];
 }
+
+// The same from test/ and from dist/test/.
+const testDirectory = new URL(import.meta.url.includes("/dist/") ? "../../test/" : "./", import.meta.url);
+const data = (name: string): unknown => JSON.parse(readFileSync(new URL(`data/${name}`, testDirectory), "utf8"));
+
+/** The cases, and what Linux answered (see record-files.py). */
+export const cases = data("files-cases.json") as Case[];
+const expected = data("files-expected.json") as Record<string, Answer[]>;
+
+/** Steps that a host answers otherwise than Linux, by case; "unknown" when it depends on the run. */
+export type Quirks = Readonly<Record<string, readonly (readonly [step: number, answer: Answer | "unknown"])[]>>;
+
+/** What was answered and what should have been, one line for each step. */
+export const answers = (
+  entry: Case,
+  got: readonly Answer[],
+  quirks: Quirks,
+): { readonly got: string[]; readonly wanted: string[] } => {
+  const wanted = [...expected[entry.name]];
+  for (const [step, answer] of quirks[entry.name] ?? []) wanted[step] = answer === "unknown" ? got[step] : answer;
+  const show = (list: readonly Answer[]): string[] =>
+    list.map((answer, index) => `${JSON.stringify(entry.steps[index])} = ${JSON.stringify(answer)}`);
+  return { got: show(got), wanted: show(wanted) };
+};
 
 const statText = (guest: FakeGuest, at: number, result: number): Answer => {
   if (result < 0) return result;
@@ -18,7 +43,8 @@ const statText = (guest: FakeGuest, at: number, result: number): Answer => {
 
 const latin1 = (bytes: Uint8Array): string => String.fromCharCode(...bytes);
 
-const list = (guest: FakeGuest, fd: number, size: number): Answer => {
+/** The names and types of a directory. */
+export const listDirectory = (guest: FakeGuest, fd: number, size: number): Answer => {
   const { memory } = guest.process;
   const buffer = guest.allocate(size);
   const names: string[] = [];
@@ -68,7 +94,7 @@ const query = (guest: FakeGuest, name: string, args: readonly (string | number)[
       return result < 0 ? result : guest.text(at, result);
     }
     case "?ls":
-      return list(guest, a, b ?? 65536);
+      return listDirectory(guest, a, b ?? 65536);
     case "?pipe": {
       const at = guest.allocate(8);
       const result = guest.call("pipe2", at, a);

@@ -26,7 +26,7 @@ describe("recorded vectors", () => {
         const wanted = i % 3 === 2 ? flagsOfCondition(CONDITIONS[(i / 3) & 15]!) : ALL_LIVE;
         return wanted & ~undefinedFlags(encoding.code);
       });
-      translated.load(vectors.map(({ encoding }, i) => ({ ...encoding, live: live[i]! })));
+      translated.load(vectors.map(({ encoding }, i) => ({ instructions: [encoding], live: live[i]! })));
       const wrong = vectors.flatMap(({ encoding, state, outcome }, i) => {
         const found = differences(outcome, translated.run(i, state), live[i]!);
         return found.length ? [`${encoding.entry.mnemonic} ${lines[from + i]}\n  ${found.join("\n  ")}`] : [];

@@ -22,7 +22,7 @@ const names = Object.keys(SNIPPETS) as (keyof typeof SNIPPETS)[];
 const translated = new Translated();
 translated.load(
   Object.values(SNIPPETS).map((hex) => ({
-    ...decodeOne(Uint8Array.from(Buffer.from(hex, "hex")), true)!,
+    instructions: [decodeOne(Uint8Array.from(Buffer.from(hex, "hex")), true)!],
     live: 0,
   })),
 );

@@ -1,5 +1,5 @@
 /** Integer addition, subtraction, comparison; multiplication and division are in multiply.ts. */
-import { OP_GPR, OP_MEM, type Insn } from "../decode.js";
+import { OP_GPR, OP_MEM, type Insn, type Operand } from "../decode.js";
 import { CF, gprBit, RAX, RBX, RCX, RDX, STATUS_FLAGS, ZF } from "../registers.js";
 import { i32 } from "../wasm.js";
 import type { Access, InstructionEntry } from "./entry.js";
@@ -14,7 +14,7 @@ import {
   subFlags,
 } from "./flag-definitions.js";
 import type { Lifter } from "./lifter.js";
-import { atomicExchange, atomicUpdate, isLocked, updateKeeping, updateOnly } from "./locked.js";
+import { atomicExchange, atomicUpdate, isLocked, updateKeeping, updateOnly, updateOnlyPlain } from "./locked.js";
 import { gprOperand } from "./operands.js";
 import { sourceOf, Width, type Source } from "./width.js";
 
@@ -24,6 +24,12 @@ export function isSameRegister(insn: Insn): boolean {
   return a!.kind === OP_GPR && b!.kind === OP_GPR && a!.reg === b!.reg && a!.high === b!.high && a!.size === b!.size;
 }
 export const cleared = (insn: Insn): readonly Access[] => (isSameRegister(insn) ? ["w", "-"] : ["rw", "r"]);
+
+/** Writes zero. */
+export function clear(lifter: Lifter, target: Operand): void {
+  if (target.size >= 4) lifter.setGpr(target.reg, lifter.w.i64.const(0));
+  else lifter.write(target, lifter.w.i32.const(0));
+}
 
 function add(lifter: Lifter, insn: Insn): void {
   const [target, source] = insn.operands;
@@ -43,7 +49,7 @@ function sub(lifter: Lifter, insn: Insn): void {
   const width = new Width(lifter, target!.size);
   const { ops } = width;
   if (isSameRegister(insn)) {
-    lifter.write(target!, width.const(0));
+    clear(lifter, target!);
     lifter.define(subFlags(width, width.constant(0), width.constant(0)));
     return;
   }
@@ -101,6 +107,10 @@ function sbb(lifter: Lifter, insn: Insn): void {
 function neg(lifter: Lifter, insn: Insn): void {
   const target = insn.operands[0]!;
   const width = new Width(lifter, target.size);
+  if ((lifter.flagsLive & STATUS_FLAGS) === 0 && !isLocked(insn)) {
+    updateOnlyPlain(lifter, width, target, (old) => width.ops.sub(width.const(0), old));
+    return;
+  }
   const zero = width.constant(0);
   const negate = (old: Source) => width.ops.sub(width.const(0), old.get());
   const { a, result } = updateKeeping(lifter, width, insn, target, zero, negate);

@@ -5,7 +5,7 @@
  * A `Value` is a temporary that is written once and may be read any number of times.
  */
 import { OP_GPR, OP_IMM, OP_MEM, OP_XMM, type Insn, type Operand } from "../decode.js";
-import { AF, CF, DF, FLAG_BITS, flagsOfCondition, OF, PF, SF, ZF, type Condition, type FlagSet } from "../registers.js";
+import { CF, FLAG_BITS, flagsOfCondition, OF, PF, SF, ZF, type Condition, type FlagSet } from "../registers.js";
 import { CPU, f32, f64, GUEST, i32, i64, v128, type Expr, type Type, type WasmBuilder } from "../wasm.js";
 import { CPU_FS_BASE, CPU_TRAP_VECTOR } from "../cpu-block.js";
 import type { HelperName } from "./helpers.js";
@@ -43,6 +43,8 @@ const LOWEST_MAPPING = 0x400000;
 export interface LifterOptions {
   /** Guest address of Wasm address 0. */
   readonly guestBase: number;
+  /** Marks every statement with its instruction, for people who read the text; else only what can trap is marked. */
+  readonly markStatements?: boolean;
 }
 
 export class Lifter {
@@ -103,9 +105,13 @@ export class Lifter {
   /** Starts collecting statements; `flags` are the definitions that reach the block over its only edge, if any. */
   beginBlock(flags: ReadonlyMap<FlagSet, FlagDefinition> | null): void {
     this.statements = [];
-    for (const definition of new Set(this.definitions.values())) this.unpin(definition);
-    this.definitions = new Map(flags ?? []);
-    for (const definition of new Set(this.definitions.values())) this.pin(definition);
+    if (this.definitions.size) {
+      for (const definition of new Set(this.definitions.values())) this.unpin(definition);
+      this.definitions.clear();
+    }
+    if (!flags?.size) return;
+    for (const [flag, definition] of flags) this.definitions.set(flag, definition);
+    for (const definition of new Set(flags.values())) this.pin(definition);
   }
   /** Appends the statements collected so far to `out`. */
   moveStatements(out: Expr[]): void {
@@ -114,8 +120,9 @@ export class Lifter {
   }
   /** Must follow each instruction: temporaries that no pending flag needs can be used again. */
   endInstruction(): void {
-    for (const value of this.instructionTemps) if (!this.pinned.has(value.local)) this.release(value);
-    this.instructionTemps = [];
+    const temps = this.instructionTemps;
+    for (const value of temps) if (!this.pinned.has(value.local)) this.release(value);
+    temps.length = 0;
   }
   /** Pending definitions at the block's end, for a successor that has no other predecessor; their values stay reserved. */
   pendingFlags(): ReadonlyMap<FlagSet, FlagDefinition> {
@@ -133,6 +140,7 @@ export class Lifter {
   // --- statements and temporaries ---
 
   emit(statement: Expr): void {
+    if (this.options.markStatements) this.marks.push({ expr: statement, pc: this.insn.pc });
     this.statements.push(statement);
   }
   /** Evaluates `expr` now and keeps the result. */
@@ -336,6 +344,16 @@ export class Lifter {
     const type = size === 8 ? i64 : i32;
     this.emit(this.mark(this.w.store(GUEST, type, size, address.base, value, address.offset)));
   }
+  /** Loads 1, 2, 4 or 8 bytes of a memory operand as an i64. */
+  loadI64(operand: Operand, size: number, signed: boolean): Expr {
+    const { base, offset } = this.address(operand);
+    return this.mark(this.w.load(GUEST, i64, size, base, offset, signed));
+  }
+  /** Stores the low 1, 2, 4 or 8 bytes of an i64. */
+  storeI64(operand: Operand, size: number, value: Expr): void {
+    const { base, offset } = this.address(operand);
+    this.emit(this.mark(this.w.store(GUEST, i64, size, base, value, offset)));
+  }
   /**
    * Read-modify-write of a register or memory operand without LOCK: `compute` gets the old value and returns the new
    * one; the operand is written after it.
@@ -406,6 +424,7 @@ export class Lifter {
   /** Makes `definition` the source of its flags, unless nothing reads them. Call it after the values are computed. */
   define(definition: FlagDefinition): void {
     const flags = definition.defines & this.flagsLive;
+    if (flags === 0 && this.definitions.size === 0) return;
     for (const { flag } of FLAG_BITS) {
       if (!(definition.defines & flag)) continue;
       const old = this.definitions.get(flag);
@@ -501,4 +520,4 @@ export class Lifter {
 }
 
 /** Constants re-exported so that instruction tables import from one place. */
-export { AF, CF, DF, OF, PF, SF, ZF };
+export { CF, OF, PF, SF, ZF };

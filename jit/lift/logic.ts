@@ -1,7 +1,7 @@
 /** AND, OR, XOR, NOT, TEST, SETcc and POPCNT; single bits are in bits.ts. */
-import { OP_MEM, type Insn } from "../decode.js";
+import { OP_GPR, OP_IMM, OP_MEM, type Insn } from "../decode.js";
 import { CONDITIONS, flagsOfCondition, STATUS_FLAGS, ZF, type Condition } from "../registers.js";
-import { aluSamples, cleared, isSameRegister, unarySamples } from "./arithmetic.js";
+import { aluSamples, clear, cleared, isSameRegister, unarySamples } from "./arithmetic.js";
 import type { InstructionEntry } from "./entry.js";
 import { givenFlags, logicFlags } from "./flag-definitions.js";
 import type { Lifter } from "./lifter.js";
@@ -14,11 +14,16 @@ function logic(op: "and" | "or" | "xor"): InstructionEntry["lift"] {
     const width = new Width(lifter, target!.size);
     const { ops } = width;
     if (op === "xor" && isSameRegister(insn)) {
-      lifter.write(target!, width.const(0));
+      clear(lifter, target!);
       lifter.define(logicFlags(width, width.constant(0)));
       return;
     }
     if ((lifter.flagsLive & STATUS_FLAGS) === 0) {
+      if (op === "and" && target!.kind === OP_GPR && target!.size === 4 && source!.kind === OP_IMM) {
+        const { w } = lifter;
+        lifter.setGpr(target!.reg, w.i64.and(lifter.gpr(target!.reg), w.i64.const(source!.immLo >>> 0)));
+        return;
+      }
       updateOnly(lifter, width, insn, target!, lifter.read(source!), (a, b) => ops[op](a, b), op);
       return;
     }

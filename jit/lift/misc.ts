@@ -35,7 +35,8 @@ export const MISC: readonly InstructionEntry[] = [
     "660f1f840000000000",
     "0f1fc0",
   ]),
-  inert("Pause", [], ["f390"]),
+  // With REX.B the processor exchanges registers, and iced says PAUSE.
+  { ...inert("Pause", [], ["f390"]), form: (insn) => insn.length === 2 },
   inert("Endbr64", [], ["f30f1efa"]),
   inert("Prefetchnta", ["-"], ["0f1803"]),
   inert("Prefetcht0", ["-"], ["0f180b"]),

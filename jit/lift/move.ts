@@ -1,5 +1,5 @@
 /** Data movement between general registers, memory and the stack. */
-import { OP_MEM, type Insn, type Operand } from "../decode.js";
+import { OP_GPR, OP_IMM, OP_MEM, type Insn, type Operand } from "../decode.js";
 import { CONDITIONS, flagsOfCondition, gprBit, RAX, RBP, RBX, RDX, RSP, type Condition } from "../registers.js";
 import { i32, i64, type Expr } from "../wasm.js";
 import type { InstructionEntry } from "./entry.js";
@@ -8,18 +8,38 @@ import { gprOperand, memoryOperand } from "./operands.js";
 import { Width } from "./width.js";
 
 function mov(lifter: Lifter, insn: Insn): void {
-  const [target, source] = insn.operands;
-  lifter.write(target!, lifter.read(source!));
+  const { w } = lifter;
+  const [target, source] = insn.operands as [Operand, Operand];
+  if (target.kind === OP_GPR && target.size === 4) {
+    if (source.kind === OP_IMM) return lifter.setGpr(target.reg, w.i64.const(source.immLo >>> 0));
+    if (source.kind === OP_MEM) return lifter.setGpr(target.reg, lifter.loadI64(source, 4, false));
+  }
+  if (target.kind === OP_MEM && source.kind === OP_GPR && !source.high)
+    return lifter.storeI64(target, source.size, lifter.gpr(source.reg));
+  lifter.write(target, lifter.read(source));
 }
 
+/** MOVZX, MOVSX, MOVSXD. */
 function movExtend(signed: boolean): InstructionEntry["lift"] {
   return (lifter, insn) => {
     const { w } = lifter;
-    const [target, source] = insn.operands;
-    const value = signed ? lifter.readSigned(source!) : lifter.read(source!);
-    if (target!.size < 8) lifter.write(target!, value);
-    else lifter.write(target!, signed ? w.i64.extend_i32_s(value) : w.i64.extend_i32_u(value));
+    const [target, source] = insn.operands as [Operand, Operand];
+    const direct = target.size === 8 || (target.size === 4 && !signed);
+    if (direct && source.kind === OP_MEM) lifter.setGpr(target.reg, lifter.loadI64(source, source.size, signed));
+    else if (direct && !source.high)
+      lifter.setGpr(target.reg, extend(lifter, lifter.gpr(source.reg), source.size, signed));
+    else {
+      const value = signed ? lifter.readSigned(source) : lifter.read(source);
+      if (target.size < 8) lifter.write(target, value);
+      else lifter.write(target, signed ? w.i64.extend_i32_s(value) : w.i64.extend_i32_u(value));
+    }
   };
+}
+/** The low 1, 2 or 4 bytes of an i64, extended. */
+function extend({ w }: Lifter, value: Expr, size: number, signed: boolean): Expr {
+  if (!signed) return w.i64.and(value, w.i64.const(size === 1 ? 0xff : size === 2 ? 0xffff : 0xffffffff));
+  if (size === 1) return w.i64.extend8_s(value);
+  return size === 2 ? w.i64.extend16_s(value) : w.i64.extend32_s(value);
 }
 
 function lea(lifter: Lifter, insn: Insn): void {
@@ -104,6 +124,11 @@ const stackSlot = (size: number, disp: number): Operand => memoryOperand(RSP, si
 function pop(lifter: Lifter, insn: Insn): void {
   const target = insn.operands[0]!;
   const { size } = target;
+  if (target.kind === OP_GPR && target.reg !== RSP) {
+    lifter.write(target, loadTop(lifter, size));
+    dropSlot(lifter, size);
+    return;
+  }
   const width = new Width(lifter, size);
   const value = width.keep(loadTop(lifter, size));
   if (target.kind === OP_MEM) {

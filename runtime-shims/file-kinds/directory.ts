@@ -1,4 +1,5 @@
-import { EBADF, EISDIR } from "../errno.js";
+import { readOfDirectory } from "../directory-stream.js";
+import { EBADF } from "../errno.js";
 import { openFile } from "../files-layout.js";
 import { type FileKind, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "./kind.js";
 import { O_PATH } from "./open-flags.js";
@@ -8,7 +9,8 @@ export const directory: FileKind = {
   // It has an offset, the position of getdents64.
   seekable: true,
   watchable: false,
-  read: (files, _thread, index) => (files.open.get(index, openFile.flags) & O_PATH ? -EBADF : -EISDIR),
+  read: (files, _thread, index, into) =>
+    files.open.get(index, openFile.flags) & O_PATH ? -EBADF : readOfDirectory(files, index, into.length),
   write: () => -EBADF,
   stat: (files, index, out) => files.statPath(files.open.path(index), files.open.get(index, openFile.mount), out),
   ready: () => POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM,

@@ -10,7 +10,6 @@
 
 /** Bits of `openAt`'s `openFlags`, as WASI's `open-flags`. */
 export const OPEN_CREATE = 1;
-export const OPEN_DIRECTORY = 2;
 export const OPEN_EXCLUSIVE = 4;
 export const OPEN_TRUNCATE = 8;
 

@@ -1,9 +1,9 @@
-import { EBADF, EFAULT, EINVAL, EISDIR, ENOENT, EPERM, EROFS, EACCES } from "../errno.js";
-import { filesOf, withFd } from "../fd-io.js";
+import { EBADF, EFAULT, EFBIG, EINVAL, EISDIR, ENOENT, EPERM, EROFS, EACCES } from "../errno.js";
+import { filesOf, MAX_OFFSET, withFd } from "../fd-io.js";
 import { O_ACCMODE, O_PATH, O_RDONLY } from "../file-kinds/open-flags.js";
 import { fileKind, openFile } from "../files-layout.js";
 import type { Files } from "../files.js";
-import { ACCESS_WRITE, type NewTime, S_IFMT, S_IFREG } from "../host/types.js";
+import { ACCESS_WRITE, FileStat, type NewTime, S_IFMT, S_IFREG } from "../host/types.js";
 import type { Thread } from "../threads.js";
 import { address, cstring, dirfd, fd, flags, int, long, mode } from "./kinds.js";
 import { AT_FDCWD, basePath, readPath } from "./path-argument.js";
@@ -95,11 +95,14 @@ const fchmod = (thread: Thread, number: number, fileMode: number): number =>
     (files, mount, relative) => files.host.setModeAt(mount, relative, fileMode & 0o7777),
   );
 
+/** A user or group number; −1 keeps the old one. */
+const idOf = (argument: number): number => (argument === -1 ? -1 : argument >>> 0);
+
 const chownAt = (thread: Thread, directory: number, path: number, uid: number, gid: number, how: number): number => {
   if (how & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) return -EINVAL;
   return withPlace(thread, directory, path, how, (files) => {
     const refused = unchangeable(files);
-    return refused !== 0 ? refused : files.host.setOwnerAt(files.at.mount, files.at.relative, uid, gid);
+    return refused !== 0 ? refused : files.host.setOwnerAt(files.at.mount, files.at.relative, idOf(uid), idOf(gid));
   });
 };
 
@@ -107,8 +110,8 @@ const fchown = (thread: Thread, number: number, uid: number, gid: number): numbe
   withOpen(
     thread,
     number,
-    (files, handle) => files.host.setOwner(handle, uid, gid),
-    (files, mount, relative) => files.host.setOwnerAt(mount, relative, uid, gid),
+    (files, handle) => files.host.setOwner(handle, idOf(uid), idOf(gid)),
+    (files, mount, relative) => files.host.setOwnerAt(mount, relative, idOf(uid), idOf(gid)),
   );
 
 const UTIME_NOW = 0x3fff_ffff;
@@ -134,12 +137,22 @@ const readTimes = (thread: Thread, at: number, unitNs: number): Times | number =
   return [times[0], times[1]];
 };
 
+const scratch = new FileStat();
+
+const setTimesOf = (files: Files, mount: number, relative: string, times: Times): number => {
+  const result = files.host.setTimesAt(mount, relative, times[0], times[1]);
+  if (result === 0 && files.host.statAt(mount, relative, scratch) === 0) {
+    files.exactTimes.note(scratch, times[0], times[1]);
+  }
+  return result;
+};
+
 const setTimesAt = (thread: Thread, directory: number, path: number, times: Times | number, how: number): number => {
   if (typeof times === "number") return times;
   if (times[0] === "keep" && times[1] === "keep") return 0;
   return withPlace(thread, directory, path, how, (files) => {
     const refused = unchangeable(files);
-    return refused !== 0 ? refused : files.host.setTimesAt(files.at.mount, files.at.relative, times[0], times[1]);
+    return refused !== 0 ? refused : setTimesOf(files, files.at.mount, files.at.relative, times);
   });
 };
 
@@ -154,8 +167,12 @@ const utimensat = (thread: Thread, directory: number, path: number, at: number, 
   return withOpen(
     thread,
     directory,
-    (files, handle) => files.host.setTimes(handle, times[0], times[1]),
-    (files, mount, relative) => files.host.setTimesAt(mount, relative, times[0], times[1]),
+    (files, handle) => {
+      const result = files.host.setTimes(handle, times[0], times[1]);
+      if (result === 0 && files.host.stat(handle, scratch) === 0) files.exactTimes.note(scratch, times[0], times[1]);
+      return result;
+    },
+    (files, mount, relative) => setTimesOf(files, mount, relative, times),
   );
 };
 
@@ -173,6 +190,7 @@ const utime = (thread: Thread, path: number, at: number): number => {
 
 const truncate = (thread: Thread, path: number, length: number): number => {
   if (length < 0) return -EINVAL;
+  if (length > MAX_OFFSET) return -EFBIG;
   return withPlace(thread, AT_FDCWD, path, 0, (files) => {
     const { at } = files;
     if (at.isDirectory) return -EISDIR;
@@ -189,6 +207,7 @@ const truncate = (thread: Thread, path: number, length: number): number => {
 
 const ftruncate = (thread: Thread, number: number, length: number): number => {
   if (length < 0) return -EINVAL;
+  if (length > MAX_OFFSET) return -EFBIG;
   return withFd(thread, number, (files, index) => {
     const status = files.open.get(index, openFile.flags);
     if (status & O_PATH) return -EBADF;

@@ -1,5 +1,15 @@
-import { EBADF, EFAULT, EINVAL, EISDIR, ENODEV, ENXIO, EOPNOTSUPP, ESPIPE } from "../errno.js";
-import { filesOf, MAX_TRANSFER, OWN_OFFSET, readFd, transferBytes, vectorFd, withFd, writeFd } from "../fd-io.js";
+import { EBADF, EFAULT, EFBIG, EINVAL, EISDIR, ENODEV, ENXIO, EOPNOTSUPP, EOVERFLOW, ESPIPE } from "../errno.js";
+import {
+  filesOf,
+  MAX_OFFSET,
+  MAX_TRANSFER,
+  OWN_OFFSET,
+  readFd,
+  transferBytes,
+  vectorFd,
+  withFd,
+  writeFd,
+} from "../fd-io.js";
 import { O_ACCMODE, O_APPEND, O_CLOEXEC, O_PATH, O_RDONLY } from "../file-kinds/open-flags.js";
 import { FD_CAPACITY, fileKind, openFile } from "../files-layout.js";
 import { rewindDirectory } from "../directory-stream.js";
@@ -39,7 +49,7 @@ const seekTo = (files: Files, index: number, offset: number, whence: number): nu
       target = whence === SEEK.SEEK_DATA ? offset : end;
     } else return -EINVAL;
   }
-  if (!(target >= 0 && target <= Number.MAX_SAFE_INTEGER)) return -EINVAL;
+  if (!(target >= 0 && target <= MAX_OFFSET)) return -EINVAL;
   // A stream position that the host keeps stays with the host as long as nobody moves it.
   if (target !== current || open.offset(index) >= 0) open.setOffset(index, target);
   return target;
@@ -114,7 +124,8 @@ const readOffset = (thread: Thread, pointer: number): number => {
   const { memory } = thread.process;
   if (!memory.readable(pointer, 8) || !memory.writable(pointer, 8)) return -EFAULT;
   const value = memory.getInt64(pointer);
-  return value < 0 ? -EINVAL : value;
+  if (value < 0) return -EINVAL;
+  return value > MAX_OFFSET ? -EOVERFLOW : value;
 };
 
 const sendfile = (thread: Thread, out: number, source: number, pointer: number, count: number): number => {
@@ -175,6 +186,7 @@ const fallocate = (thread: Thread, fdNumber: number, how: number, offset: number
     if (kind !== fileKind.host) return -ENODEV;
     const size = files.sizeOf(index);
     if (size < 0 || how & FALLOC_FL_KEEP_SIZE || offset + length <= size) return Math.min(size, 0);
+    if (offset + length > MAX_OFFSET) return -EFBIG;
     return files.host.setSize(files.open.get(index, openFile.handle), offset + length);
   });
 

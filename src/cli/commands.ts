@@ -43,6 +43,14 @@ export const commandRows: readonly CommandRow[] = [
     load: async () => (await import("./inspect.js")).inspectCommand,
   },
   {
+    name: "explain",
+    usage: "[options] PROGRAM FUNCTION|ADDRESS",
+    help: "print a function's x86 instructions beside the WebAssembly they become, and what that costs",
+    minWords: 2,
+    maxWords: 2,
+    load: async () => (await import("./explain.js")).explainCommand,
+  },
+  {
     name: "doctor",
     usage: "[options]",
     help: "print what this JavaScript engine offers and what is missing",

@@ -20,10 +20,6 @@ export interface Options {
   environmentAll?: boolean;
   allowAll?: boolean;
   json?: boolean;
-  /** What to write to stderr while translating: `cfg`, `wat`, for a function's name or an address. */
-  dumps: string[];
-  /** Names of optimisations that are switched off. */
-  noOptimisations: string[];
 }
 
 /** Names of the commands; what they are is in commands.ts. */
@@ -128,25 +124,8 @@ export const optionRows: readonly OptionRow[] = [
     apply: (options, value) => (options.stats = value === "" ? true : value),
   },
   {
-    names: ["--dump"],
-    value: "WHAT:FUNC",
-    commands: ["run"],
-    help: "write cfg or wat of a function, by name or address, to stderr when it is translated",
-    apply: (options, value) => {
-      if (!/^(cfg|wat):./s.test(value)) throw badOption("--dump", `"${value}" is not cfg:FUNC or wat:FUNC`);
-      options.dumps.push(value);
-    },
-  },
-  {
-    names: ["--no-opt"],
-    value: "NAME",
-    commands: ["run", "explain"],
-    help: "switch one optimisation of the translator off",
-    apply: (options, value) => options.noOptimisations.push(notEmpty("--no-opt", value)),
-  },
-  {
     names: ["--json"],
-    commands: ["inspect", "doctor", "cache"],
+    commands: ["inspect", "explain", "doctor", "cache"],
     help: "print JSON",
     apply: (options) => (options.json = true),
   },
@@ -154,7 +133,7 @@ export const optionRows: readonly OptionRow[] = [
 
 /** Options without any setting made. */
 export function defaultOptions(): Options {
-  return { directories: [], environment: [], dumps: [], noOptimisations: [] };
+  return { directories: [], environment: [] };
 }
 
 /**

@@ -1,10 +1,14 @@
 import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { prepareNodeFiles } from "../../runtime-shims/host/node-files.js";
+import { feedStdin, followTerminalSize } from "../../runtime-shims/host/node-stdin.js";
+import { header } from "../../runtime-shims/kernel-memory.js";
 import { raiseProcessSignal } from "../../runtime-shims/signals.js";
 import { checkEngine } from "../engine-features.js";
 import { Machine } from "../machine/machine.js";
 import { nodePlatform } from "../machine/node-platform.js";
 import type { ParsedCommand } from "./commands.js";
+import { programCache } from "./program-cache.js";
 import { createPrivateTmp, hostPermissionSource } from "./host-permissions.js";
 import { loadProgram } from "./load-program.js";
 import { checkGrants, decidePermissions, guestPathOf } from "./permissions.js";
@@ -44,9 +48,7 @@ export async function runCommand(parsed: ParsedCommand): Promise<number> {
   const gid = process.getgid?.() ?? 1000;
   if (typeof options.strace === "string") writeFileSync(options.strace, "");
   const platform = nodePlatform({
-    mounts,
-    executable,
-    currentDirectory: permissions.currentDirectory,
+    ...prepareNodeFiles({ mounts, executable, currentDirectory: permissions.currentDirectory }),
     straceFile: typeof options.strace === "string" ? options.strace : null,
   });
   try {
@@ -68,6 +70,9 @@ export async function runCommand(parsed: ParsedCommand): Promise<number> {
       },
       platform,
     );
+    machine.kernel.words[header.umask] = process.umask();
+    feedStdin(machine.kernel);
+    followTerminalSize(machine.kernel);
     for (const [name, number] of Object.entries(FORWARDED)) {
       process.on(name as NodeJS.Signals, () =>
         raiseProcessSignal(machine.kernel, number, (slot) => machine.kick(slot)),
@@ -77,8 +82,10 @@ export async function runCommand(parsed: ParsedCommand): Promise<number> {
       options.timeoutMs === undefined
         ? undefined
         : setTimeout(() => machine.abandon(TIMED_OUT << 8), options.timeoutMs);
-    const { waitStatus } = await machine.run();
+    const cache = programCache(program, machine, options);
+    const { waitStatus } = await machine.run(cache && (() => cache.load()));
     clearTimeout(timer);
+    cache?.save();
     return waitStatus & 0x7f ? 128 + (waitStatus & 0x7f) : waitStatus >> 8;
   } finally {
     tmp?.remove();

@@ -13,6 +13,7 @@ import { SIGFPE, SIGILL, SIGSEGV, SIGTRAP } from "../../runtime-shims/signals.js
 import { syscallTable } from "../../runtime-shims/syscalls/index.js";
 import { beginThread } from "../../runtime-shims/thread-start.js";
 import type { Thread } from "../../runtime-shims/threads.js";
+import { FunctionTable } from "../go/function-table.js";
 import type { WorkerInit, WorkerMessage } from "./parts.js";
 import { ThreadPool } from "./thread-pool.js";
 
@@ -52,6 +53,7 @@ export function serveGuestThreads(init: WorkerInit, platform: WorkerPlatform): n
     ...(parts.strace ? { strace: (line: string) => platform.strace(line) } : {}),
   });
   platform.attachFiles(process);
+  const functions = parts.functions ? new FunctionTable(parts.functions) : null;
   let thread!: Thread;
   const hooks: ExecutionHooks = {
     syscall: () => syscall(thread),
@@ -72,6 +74,10 @@ export function serveGuestThreads(init: WorkerInit, platform: WorkerPlatform): n
       runtime: arena.waitForRuntime(),
       hooks,
       now: () => platform.now(),
+      isFunction: (pc) => {
+        const index = functions ? functions.find(pc) : -1;
+        return index >= 0 && functions!.start[index] === pc;
+      },
     });
     const start = {
       slot,

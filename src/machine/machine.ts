@@ -13,11 +13,13 @@ import { runTimers } from "../../runtime-shims/timers.js";
 import type { ElfImage } from "../elf/image.js";
 import type { GoMetadata } from "../go/metadata.js";
 import type { MachineParts, WorkerInit, WorkerMessage } from "./parts.js";
-import { MAX_WORKERS, ThreadPool } from "./thread-pool.js";
+import { ThreadPool } from "./thread-pool.js";
 
 /** What differs between Node and a page. */
 export interface SupervisorPlatform {
   readonly clock: HostClock;
+  /** Most Workers that run guest threads, up to MAX_WORKERS. */
+  readonly maxWorkers: number;
   /** Starts a Worker; `onMessage` gets what it says, `onBroken` a reason if it fails for another reason than `terminate`. */
   startWorker(
     init: WorkerInit,
@@ -81,9 +83,9 @@ export class Machine {
     });
     this.kernel = KernelMemory.create();
     this.arena = new CodeArena(CodeArena.allocate());
-    this.pool = new ThreadPool(ThreadPool.allocate());
+    this.pool = new ThreadPool(ThreadPool.allocate(platform.maxWorkers));
     const cpuMemories = Array.from(
-      { length: MAX_WORKERS },
+      { length: platform.maxWorkers },
       () => new WebAssembly.Memory({ initial: CPU_PAGES, maximum: CPU_PAGES, shared: true }),
     );
     const { image } = options;
@@ -132,10 +134,14 @@ export class Machine {
     this.pool.assign(first, start);
   }
 
-  /** Starts the Workers and waits for the process to end. Call it once. */
-  async run(): Promise<Ending> {
-    if (this.arena.moduleCount === 0) this.startTranslator();
+  /**
+   * Starts the Workers and waits for the process to end. Call it once. `loadCode` may fill the arena with translated
+   * code of an earlier run: meanwhile the first Worker starts.
+   */
+  async run(loadCode?: () => void): Promise<Ending> {
     this.startGuestWorker(0);
+    loadCode?.();
+    if (this.arena.moduleCount === 0) this.startTranslator();
     for (let i = 0; i < SPARE_WORKERS; i++) {
       const worker = this.pool.addSpare();
       if (worker >= 0) this.startGuestWorker(worker);
@@ -157,6 +163,7 @@ export class Machine {
 
   /** Ends every Worker. */
   close(): void {
+    clearTimeout(this.timer);
     for (const worker of this.workers) worker.terminate();
     this.workers.length = 0;
   }

@@ -1,9 +1,8 @@
 /** Entry point of the Workers that run guest threads on Node. */
 import { openSync, writeSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
-import { attachFiles } from "../../runtime-shims/files.js";
 import { nodeClock } from "../../runtime-shims/host/node-clock.js";
-import { NodeFiles } from "../../runtime-shims/host/node-fs.js";
+import { attachNodeFiles } from "../../runtime-shims/host/node-files.js";
 import { serveGuestThreads } from "./guest-thread.js";
 import type { NodeWorkerData } from "./node-platform.js";
 import type { WorkerInit } from "./parts.js";
@@ -24,16 +23,5 @@ serveGuestThreads(init, {
     if (straceFd < 0) straceFd = openSync(data.straceFile!, "a");
     writeSync(straceFd, `${line}\n`);
   },
-  attachFiles(process) {
-    attachFiles(process, {
-      host: new NodeFiles(data.mounts.map(({ host }) => host)),
-      mounts: data.mounts,
-      executable: data.executable,
-      currentDirectory: data.currentDirectory,
-      onRefused(files, path) {
-        if (!files.takeRefusalReport()) return;
-        writeSync(2, `gojit: the program may not see ${path}; to allow it: --dir ${path} or --allow-all\n`);
-      },
-    });
-  },
+  attachFiles: (process) => void attachNodeFiles(process, data),
 });

@@ -3,6 +3,8 @@ import { Worker } from "node:worker_threads";
 import { nodeClock } from "../../runtime-shims/host/node-clock.js";
 import type { SupervisorPlatform } from "./machine.js";
 import type { WorkerMessage } from "./parts.js";
+import type { RemoteSetup } from "./remote-setup.js";
+import { MAX_WORKERS } from "./thread-pool.js";
 
 /** What the Node side of each Worker needs. */
 export interface NodeWorkerData {
@@ -20,14 +22,22 @@ const STACK_MB = 256;
 /** All Worker entry points of this runtime. */
 const ENTRIES = {
   guest: new URL("./node-guest-worker.js", import.meta.url),
+  remote: new URL("./node-remote-guest-worker.js", import.meta.url),
   translator: new URL("./node-translator-worker.js", import.meta.url),
 };
 
-export const nodePlatform = (workerData: NodeWorkerData): SupervisorPlatform => ({
+/** The guest's files are the host's, and its standard streams this process's. */
+export const nodePlatform = (workerData: NodeWorkerData): SupervisorPlatform => platform(workerData, "guest");
+
+/** The guest's files and standard streams are what the caller serves. */
+export const nodeRemotePlatform = (workerData: RemoteSetup): SupervisorPlatform => platform(workerData, "remote");
+
+const platform = (workerData: unknown, guest: "guest" | "remote"): SupervisorPlatform => ({
   clock: nodeClock,
+  maxWorkers: MAX_WORKERS,
   workerData,
   startWorker(init, onMessage, onBroken) {
-    const worker = new Worker(ENTRIES[init.kind], {
+    const worker = new Worker(ENTRIES[init.kind === "guest" ? guest : init.kind], {
       workerData: init,
       resourceLimits: { stackSizeMb: init.kind === "guest" ? STACK_MB : 16 },
       execArgv: [],

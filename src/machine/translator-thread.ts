@@ -3,15 +3,17 @@ import { CodeArena } from "../../jit/code-arena.js";
 import { TranslationChannel } from "../../jit/channel.js";
 import { DEFAULT_TRANSLATOR_OPTIONS, Translator } from "../../jit/translator.js";
 import { GUEST_BASE, GuestMemory } from "../../runtime-shims/guest-memory.js";
-import { KernelMemory } from "../../runtime-shims/kernel-memory.js";
-import { PageMap } from "../../runtime-shims/page-map.js";
+import { KernelMemory, header } from "../../runtime-shims/kernel-memory.js";
+import { PAGE_SIZE, PageMap } from "../../runtime-shims/page-map.js";
 import { FunctionTable } from "../go/function-table.js";
 import { MAX_GUEST_PAGES, type MachineParts } from "./parts.js";
 import { ProgramCode } from "./program-code.js";
 
 /** Serves translation requests for ever. `now` gives milliseconds, for counters. */
 export function serveTranslation(parts: MachineParts, now: () => number): never {
-  const pages = new PageMap(new KernelMemory(parts.kernel));
+  const kernel = new KernelMemory(parts.kernel);
+  const pages = new PageMap(kernel);
+  const vdso = kernel.words[header.vdso]! >>> 0;
   const memory = new GuestMemory(parts.guestMemory.buffer as SharedArrayBuffer, pages);
   const functions = parts.functions ? new FunctionTable(parts.functions) : null;
   const arena = new CodeArena(parts.arena);
@@ -19,7 +21,7 @@ export function serveTranslation(parts: MachineParts, now: () => number): never 
     new ProgramCode(memory, functions, parts.convention),
     arena,
     { guestBase: GUEST_BASE, guestPages: MAX_GUEST_PAGES, now, ...DEFAULT_TRANSLATOR_OPTIONS },
-    (pc) => pc >= parts.programEnd,
+    (pc) => pc >= parts.programEnd && !(pc >= vdso && pc < vdso + PAGE_SIZE),
   );
   if (arena.moduleCount === 0) {
     arena.publish(

@@ -1,18 +1,29 @@
 /**
  * Random instructions on the processor and through the lifter:
  *
- *     node dist/test/instructions/fuzz.js [cases] [seed] [mnemonic pattern]
+ *     npm run fuzz:instructions -- [cases] [seed] [mnemonic pattern] [length]
  *
  * Prints the first differences of each mnemonic, and counts. `UNDEFINED=1` in the environment compares undefined flags
- * as well, to find out what this processor does.
+ * as well, to find out what this processor does. With a length above 1 the cases are sequences of instructions without
+ * memory operands, where flags pass from one to the next; these compare undefined flags always.
  */
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ENTRIES } from "../../jit/lift/index.js";
 import { differences, undefinedFlags } from "./compare.js";
-import { decodeOne, generateLive, generateState, isRunnable, mutate, relocate, type Encoding } from "./generate.js";
+import {
+  decodeOne,
+  generateLive,
+  generateState,
+  isPure,
+  isRunnable,
+  mutate,
+  relocate,
+  type Encoding,
+} from "./generate.js";
 import { buildRunner, runNative, type NativeCase } from "./native.js";
 import { Random } from "./random.js";
+import { CODE } from "./state.js";
 import { Translated, type Snippet } from "./translated.js";
 
 const STATES_PER_SNIPPET = 8;
@@ -21,7 +32,8 @@ const SNIPPETS_PER_MODULE = 500;
 const total = Number(process.argv[2] ?? 10000);
 const seed = Number(process.argv[3] ?? 1);
 const pattern = new RegExp(process.argv[4] ?? ".");
-const compareUndefined = process.env["UNDEFINED"] === "1";
+const sequenceLength = Number(process.argv[5] ?? 1);
+const compareUndefined = process.env["UNDEFINED"] === "1" || sequenceLength > 1;
 
 const here = dirname(fileURLToPath(import.meta.url));
 const runner = buildRunner(join(here, "../../../test/instructions/native/runner.c"));
@@ -41,32 +53,50 @@ function randomEncoding(): Encoding | undefined {
   return relocate(encoding, random);
 }
 
+/** One instruction, or a sequence; in it each is decoded at its own address. */
+function randomInstructions(): Encoding[] | undefined {
+  const first = randomEncoding();
+  if (sequenceLength === 1 || first === undefined) return first && [first];
+  const list: Encoding[] = [];
+  let pc = CODE;
+  while (list.length < sequenceLength && pc < CODE + 110) {
+    const encoding = randomEncoding();
+    const placed = encoding && isPure(encoding) ? decodeOne(encoding.code, false, pc) : undefined;
+    if (placed === undefined) continue;
+    list.push(placed);
+    pc += placed.code.length;
+  }
+  return list;
+}
+
 while (done < total) {
   const snippets: Snippet[] = [];
-  const cases: (NativeCase & { snippet: number; encoding: Encoding })[] = [];
+  const cases: (NativeCase & { snippet: number })[] = [];
   while (snippets.length < SNIPPETS_PER_MODULE) {
-    const encoding = randomEncoding();
-    if (encoding === undefined) continue;
+    const instructions = randomInstructions();
+    if (instructions === undefined) continue;
+    const first = instructions[0]!;
+    const code = Buffer.concat(instructions.map((encoding) => encoding.code));
     let any = false;
     for (let i = 0; i < STATES_PER_SNIPPET; i++) {
-      const state = generateState(encoding, random);
+      const state = generateState(first, random);
       if (state === undefined) continue;
-      cases.push({ code: encoding.code, state, snippet: snippets.length, encoding });
+      cases.push({ code, state, snippet: snippets.length });
       any = true;
     }
-    const undefinedSet = compareUndefined ? 0 : undefinedFlags(encoding.code);
-    if (any) snippets.push({ ...encoding, live: generateLive(random) & ~undefinedSet });
-    codes.add(encoding.insn.code);
+    const undefinedSet = compareUndefined ? 0 : undefinedFlags(code);
+    if (any) snippets.push({ instructions, live: generateLive(random) & ~undefinedSet });
+    for (const { insn } of instructions) codes.add(insn.code);
   }
   const native = runNative(runner, cases);
   translated.load(snippets);
   cases.forEach((test, i) => {
-    const { live } = snippets[test.snippet]!;
+    const { live, instructions } = snippets[test.snippet]!;
     const got = translated.run(test.snippet, test.state);
     const found = differences(native[i]!, got, live);
     if (native[i]!.fault) faults.set(native[i]!.fault, (faults.get(native[i]!.fault) ?? 0) + 1);
     if (found.length === 0) return;
-    const name = test.encoding.entry.mnemonic;
+    const name = instructions.map(({ entry }) => entry.mnemonic).join(" ");
     const count = (bad.get(name) ?? 0) + 1;
     bad.set(name, count);
     if (count > 3) return;

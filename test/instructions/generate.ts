@@ -38,10 +38,10 @@ const INCOMPARABLE: ReadonlySet<string> = new Set([
 ]);
 
 /** Decodes the first instruction of `bytes`, if an entry lifts it; runnable alone unless `any` is set. */
-export function decodeOne(bytes: Uint8Array, any = false): Encoding | undefined {
+export function decodeOne(bytes: Uint8Array, any = false, pc = CODE): Encoding | undefined {
   let found: Insn | undefined;
-  decoder.open(bytes, CODE);
-  decoder.decodeFrom(CODE, (insn) => {
+  decoder.open(bytes, pc);
+  decoder.decodeFrom(pc, (insn) => {
     found = insn;
     return false;
   });
@@ -212,6 +212,14 @@ export function generateState(encoding: Encoding, random: Random): CpuState | un
   }
   return state;
 }
+
+/** Instructions that may stand in a sequence: registers only, always defined, never faulting. */
+export const isPure = (encoding: Encoding): boolean => {
+  const { insn, entry } = encoding;
+  const double = /^Sh[lr]d$/.test(entry.mnemonic) && insn.operands[0]!.size === 2;
+  const implicit = /^(I?div|Leave|Enter|Xlatb|Maskmovdqu)$/i.test(entry.mnemonic);
+  return accessed(encoding).length === 0 && !usesStack(encoding) && !double && !implicit;
+};
 
 /** All flags, or those that one condition needs: lifters keep less for those. */
 export function generateLive(random: Random): FlagSet {

@@ -1,4 +1,4 @@
-// Runs single instructions on the real processor: reads cases from stdin, writes results to stdout (layouts below, also
+// Runs instructions on the real processor: reads cases from stdin, writes results to stdout (layouts below, also
 // in test/instructions/native.ts). Built and used only to record vectors and to fuzz: gcc -O1 -static -o runner runner.c
 #define _GNU_SOURCE
 #include <signal.h>
@@ -24,8 +24,8 @@ struct state {
   uint8_t memory[WINDOW];
 };
 struct test {
-  uint8_t length;
-  uint8_t code[15];
+  uint64_t length;
+  uint8_t code[248];
   struct state in;
 };
 struct result {

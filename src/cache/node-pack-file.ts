@@ -1,0 +1,128 @@
+/** Packs as files, on Node. */
+import { closeSync, fstatSync, openSync, readSync, readvSync, writevSync } from "node:fs";
+import { crc32 } from "node:zlib";
+import type { ArenaSnapshot, CodeArena } from "../../jit/code-arena.js";
+import {
+  PREFIX_BYTES,
+  decodeDescription,
+  decodePrefix,
+  encodeDescription,
+  encodePrefix,
+  type PackDescription,
+  type PackPrefix,
+} from "./pack-format.js";
+
+/** The file is no sound pack. */
+export class BadPackError extends Error {}
+
+/** Buffers in one system call: the kernel takes 1024. */
+const MAX_VECTOR = 512;
+
+/**
+ * Reads a pack into an arena that is still empty.
+ * @returns false if there is no such file
+ * @throws BadPackError if it is damaged or for another key, or the file system's error; the arena is empty still.
+ */
+export function readPack(file: string, key: Uint8Array, arena: CodeArena): boolean {
+  const descriptor = openIfThere(file);
+  if (descriptor < 0) return false;
+  try {
+    const prefix = readPrefix(descriptor);
+    if (prefix.key.some((byte, index) => byte !== key[index])) throw new BadPackError("it was made for another key");
+    const views = arena.beginLoad(prefix.size);
+    if (!views) throw new BadPackError("its sizes are impossible");
+    const sections = [new Uint8Array(prefix.descriptionBytes), ...views];
+    const total = byteLength(sections);
+    if (fstatSync(descriptor).size !== PREFIX_BYTES + total) throw new BadPackError("it is not as long as it says");
+    let loaded = false;
+    try {
+      const sound = readAll(descriptor, sections, PREFIX_BYTES) && checksum(sections) === prefix.crc;
+      if (!sound) throw new BadPackError("its checksum is wrong");
+      loaded = true;
+    } finally {
+      if (!loaded) arena.abandonLoad(prefix.size);
+    }
+    if (!arena.finishLoad(prefix.size)) throw new BadPackError("its tables make no sense");
+    return true;
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** What a pack says of itself; its content is not checked. @throws BadPackError, or the file system's error */
+export function readPackDescription(file: string): { prefix: PackPrefix; description: PackDescription } {
+  const descriptor = openSync(file, "r");
+  try {
+    const prefix = readPrefix(descriptor);
+    const bytes = new Uint8Array(prefix.descriptionBytes);
+    const description = readAll(descriptor, [bytes], PREFIX_BYTES) ? decodeDescription(bytes) : undefined;
+    if (!description) throw new BadPackError("it has no description");
+    return { prefix, description };
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Writes a new file, which must not exist yet. @throws the file system's error */
+export function writePack(file: string, key: Uint8Array, snapshot: ArenaSnapshot, program: string): void {
+  const description = encodeDescription({ program, modules: snapshot.modules });
+  const sections = [description, ...snapshot.sections];
+  const crc = checksum(sections);
+  const prefix = encodePrefix({ key, crc, descriptionBytes: description.length, size: snapshot.size });
+  const descriptor = openSync(file, "wx", 0o600);
+  try {
+    writeAll(descriptor, [prefix, ...sections]);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function openIfThere(file: string): number {
+  try {
+    return openSync(file, "r");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return -1;
+    throw error;
+  }
+}
+
+function readPrefix(descriptor: number): PackPrefix {
+  const bytes = new Uint8Array(PREFIX_BYTES);
+  const length = readSync(descriptor, bytes, 0, PREFIX_BYTES, 0);
+  const prefix = decodePrefix(bytes.subarray(0, length));
+  if (!prefix) throw new BadPackError("it is no pack of this version");
+  return prefix;
+}
+
+function readAll(descriptor: number, views: readonly Uint8Array[], position: number): boolean {
+  const total = byteLength(views);
+  let done = readvSync(descriptor, views, position);
+  if (done === total) return true;
+  // A short read: go on one view at a time.
+  let start = 0;
+  for (const view of views) {
+    while (done < start + view.length) {
+      const from = Math.max(0, done - start);
+      const count = readSync(descriptor, view, from, view.length - from, position + done);
+      if (count === 0) return false;
+      done += count;
+    }
+    start += view.length;
+  }
+  return true;
+}
+
+function writeAll(descriptor: number, views: readonly Uint8Array[]): void {
+  for (let first = 0; first < views.length; first += MAX_VECTOR) {
+    let rest = views.slice(first, first + MAX_VECTOR);
+    while (rest.length > 0) {
+      let written = writevSync(descriptor, rest);
+      while (rest.length > 0 && written >= rest[0]!.length) written -= rest.shift()!.length;
+      if (rest.length > 0 && written > 0) rest = [rest[0]!.subarray(written), ...rest.slice(1)];
+    }
+  }
+}
+
+const byteLength = (views: readonly Uint8Array[]): number => views.reduce((sum, view) => sum + view.length, 0);
+
+const checksum = (views: readonly Uint8Array[]): number => views.reduce((crc, view) => crc32(view, crc), 0);

@@ -1,0 +1,272 @@
+import { execFile } from "node:child_process";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { promisify } from "node:util";
+import { afterAll, describe, expect, it } from "vitest";
+import { CodeArena, type PublishedRegion } from "../jit/code-arena.js";
+import { defaultCacheDirectory } from "../src/cache/node-cache-directory.js";
+import { CodeCache } from "../src/cache/node-code-cache.js";
+import { codeKey } from "../src/cache/node-code-key.js";
+import { parseImage } from "../src/elf/image.js";
+import { buildElf } from "./elf-builder.js";
+import { gojitCommand } from "./guests/run.js";
+import { unpack } from "./guests/unpack.js";
+
+const scratch = mkdtempSync(path.join(tmpdir(), "gojit-cache-"));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+let directories = 0;
+const freshDirectory = (): string => path.join(scratch, String(directories++));
+const keyOf = (text: string): Uint8Array => new Uint8Array(32).fill(0).map((_, i) => text.charCodeAt(i % text.length));
+
+/** A cache that fails the test when it has something to report, unless the test asks. */
+function openCache(directory: string, problems: string[] = [], limitBytes?: number): CodeCache {
+  return new CodeCache(directory, (problem) => problems.push(problem), limitBytes);
+}
+
+function emptyArena(): CodeArena {
+  return new CodeArena(CodeArena.allocate());
+}
+
+/** Publishes a module of `size` bytes with one region for each address. */
+function addModule(arena: CodeArena, size: number, pcs: readonly number[], dynamic = false): number {
+  const regions: PublishedRegion[] = pcs.map((pc) => ({ pc, start: pc, end: pc + 16 }));
+  for (const { pc } of regions) arena.reserve(pc);
+  const bytes = new Uint8Array(size).map((_, i) => (i * 7 + size) & 0xff);
+  const map = new TextEncoder().encode(`map of ${size}`);
+  return arena.publish({ bytes, map, regions, dynamic }, arena.epoch);
+}
+
+function filledArena(): CodeArena {
+  const arena = emptyArena();
+  addModule(arena, 100, []);
+  addModule(arena, 33, [0x401000, 0x402000]);
+  arena.reserve(0x403000);
+  addModule(arena, 50, [0x404000]);
+  return arena;
+}
+
+function packsIn(directory: string): string[] {
+  return readdirSync(directory).map((name) => path.join(directory, name));
+}
+
+describe("code arena", () => {
+  it("comes back from a pack as it was", () => {
+    const directory = freshDirectory();
+    const arena = filledArena();
+    openCache(directory).save(keyOf("a"), arena, 0, "/bin/prog");
+    const again = emptyArena();
+    expect(openCache(directory).load(keyOf("a"), again)).toBe(3);
+    expect(again.slotCount).toBe(arena.slotCount);
+    for (const pc of [0x401000, 0x402000, 0x403000, 0x404000]) {
+      expect(again.slotOf(pc)).toBe(arena.slotOf(pc));
+      expect(again.moduleOf(again.slotOf(pc))).toBe(arena.moduleOf(arena.slotOf(pc)));
+    }
+    for (let module = 0; module < 3; module++) {
+      expect(again.moduleBytes(module)).toEqual(arena.moduleBytes(module));
+      expect(again.moduleMap(module)).toEqual(arena.moduleMap(module));
+      expect(again.regionsOf(module)).toEqual(arena.regionsOf(module));
+    }
+    expect(addModule(again, 20, [0x405000])).toBe(3);
+    expect(again.moduleBytes(2)).toEqual(arena.moduleBytes(2));
+  });
+
+  it("leaves out what is dynamic, invalidated, or made from code that was changed once", () => {
+    const directory = freshDirectory();
+    const arena = filledArena();
+    addModule(arena, 60, [0x9000_0000], true);
+    arena.invalidate(0x402000, 1);
+    addModule(arena, 70, [0x402000]);
+    const last = addModule(arena, 80, [0x406000]);
+    openCache(directory).save(keyOf("a"), arena, 0, "p");
+    const again = emptyArena();
+    openCache(directory).load(keyOf("a"), again);
+    const translated = (pc: number) => again.moduleOf(again.slotOf(pc));
+    expect([0x401000, 0x402000, 0x9000_0000].map(translated)).toEqual([-1, -1, -1]);
+    expect(translated(0x404000)).toBe(2);
+    expect(translated(0x406000)).toBe(last);
+    expect(again.moduleBytes(last)).toEqual(arena.moduleBytes(last));
+    expect(openCache(directory).list()).toMatchObject([{ program: "p", modules: 3 }]);
+  });
+});
+
+describe("code cache", () => {
+  it("writes only when there is something new, and never replaces more by less", () => {
+    const directory = freshDirectory();
+    const cache = openCache(directory);
+    const arena = filledArena();
+    cache.save(keyOf("a"), arena, 3, "p");
+    expect(existsSync(directory)).toBe(false);
+    addModule(arena, 10, [0x9000_0000], true);
+    cache.save(keyOf("a"), arena, 3, "p");
+    expect(existsSync(directory)).toBe(false);
+    cache.save(keyOf("a"), arena, 1, "p");
+    const small = emptyArena();
+    addModule(small, 100, []);
+    addModule(small, 10, [0x401000]);
+    cache.save(keyOf("a"), small, 0, "p");
+    expect(cache.load(keyOf("a"), emptyArena())).toBe(4);
+  });
+
+  it.each([
+    ["a flipped bit in the code", (bytes: Uint8Array) => (bytes[bytes.length - 9]! ^= 4)],
+    ["a flipped bit in the tables", (bytes: Uint8Array) => (bytes[140]! ^= 1)],
+    ["a flipped bit in the sizes", (bytes: Uint8Array) => (bytes[48]! ^= 1)],
+    ["absurd sizes", (bytes: Uint8Array) => bytes.fill(0xff, 48, 64)],
+    ["another key", (bytes: Uint8Array) => (bytes[9]! ^= 1)],
+    ["no magic number", (bytes: Uint8Array) => (bytes[0] = 0)],
+  ])("notices and replaces a pack with %s", (_, damage) => {
+    const directory = freshDirectory();
+    const problems: string[] = [];
+    const cache = openCache(directory, problems);
+    cache.save(keyOf("a"), filledArena(), 0, "p");
+    const [file] = packsIn(directory) as [string];
+    const bytes = new Uint8Array(readFileSync(file));
+    damage(bytes);
+    writeFileSync(file, bytes);
+    const arena = emptyArena();
+    expect(cache.load(keyOf("a"), arena)).toBe(0);
+    expect(problems).toEqual([expect.stringMatching(/was damaged/)]);
+    expect(arena.slotOf(0x401000)).toBe(0);
+    expect(packsIn(directory)).toEqual([]);
+    // The arena is as good as new.
+    addModule(arena, 100, []);
+    addModule(arena, 44, [0x404000]);
+    cache.save(keyOf("a"), arena, 0, "p");
+    expect(cache.load(keyOf("a"), emptyArena())).toBe(2);
+  });
+
+  it("notices a pack that was cut off anywhere", () => {
+    const directory = freshDirectory();
+    const cache = openCache(directory);
+    cache.save(keyOf("a"), filledArena(), 0, "p");
+    const [file] = packsIn(directory) as [string];
+    const whole = readFileSync(file);
+    for (const length of [0, 1, 63, 64, 70, 200, whole.length - 1]) {
+      writeFileSync(file, whole);
+      truncateSync(file, length);
+      expect(cache.load(keyOf("a"), emptyArena())).toBe(0);
+    }
+    writeFileSync(file, Buffer.concat([whole, Buffer.from([0])]));
+    expect(cache.load(keyOf("a"), emptyArena())).toBe(0);
+  });
+
+  it("goes on without a directory that cannot be used, and says so once", () => {
+    const blocked = path.join(scratch, "file");
+    writeFileSync(blocked, "");
+    const problems: string[] = [];
+    const cache = openCache(path.join(blocked, "below"), problems);
+    expect(cache.load(keyOf("a"), emptyArena())).toBe(0);
+    cache.save(keyOf("a"), filledArena(), 0, "p");
+    cache.save(keyOf("b"), filledArena(), 0, "p");
+    expect(problems).toEqual([expect.stringMatching(/ENOTDIR.*runs without it$/)]);
+  });
+
+  it("removes the packs that were used longest ago, and what killed runs left", () => {
+    const directory = freshDirectory();
+    mkdirSync(directory);
+    const large = openCache(directory);
+    const names = ["a", "b", "c"];
+    names.forEach((name, index) => {
+      large.save(keyOf(name), filledArena(), 0, name);
+      const file = large.list().find((entry) => entry.program === name)!.file;
+      utimesSync(file, 1000 + index, 1000 + index);
+    });
+    // Using one makes it young.
+    large.load(keyOf("a"), emptyArena());
+    const { size } = statSync(packsIn(directory)[0]!);
+    const abandoned = path.join(directory, "x.1.part");
+    const underWay = path.join(directory, "y.2.part");
+    writeFileSync(abandoned, "half");
+    utimesSync(abandoned, 1000, 1000);
+    writeFileSync(underWay, "half");
+    openCache(directory, [], 2 * size).save(keyOf("d"), filledArena(), 0, "d");
+    expect(large.list().map((entry) => entry.program)).toEqual(["d", "a"]);
+    expect(existsSync(abandoned)).toBe(false);
+    expect(existsSync(underWay)).toBe(true);
+    // One that is too large alone is kept: it is what the user works with.
+    openCache(directory, [], 1).save(keyOf("e"), filledArena(), 0, "e");
+    expect(large.list().map((entry) => entry.program)).toEqual(["e"]);
+    expect(large.clear()).toBe(2);
+    expect(packsIn(directory)).toEqual([]);
+  });
+});
+
+describe("key", () => {
+  const image = parseImage(buildElf());
+  const base = { image, convention: "internal", vdso: 0xffff0000 };
+  const hex = (input: Partial<typeof base>, translator = "t") =>
+    Buffer.from(codeKey({ ...base, ...input }, translator)).toString("hex");
+
+  it("changes with everything that code is made from", () => {
+    const other = buildElf();
+    const { fileOffset, fileSize } = image.segments[0]!;
+    other[fileOffset + fileSize - 1]! ^= 1;
+    const keys = [
+      hex({}),
+      hex({}, "u"),
+      hex({ convention: "abi0" }),
+      hex({ vdso: 0xfff0000 }),
+      hex({ image: parseImage(other) }),
+    ];
+    expect(new Set(keys).size).toBe(keys.length);
+    expect(hex({})).toBe(keys[0]);
+  });
+});
+
+describe("default directory", () => {
+  it("is where the platform keeps caches", () => {
+    const home = { HOME: "/home/u" };
+    expect(defaultCacheDirectory("linux", home)).toBe("/home/u/.cache/gojit");
+    expect(defaultCacheDirectory("linux", { ...home, XDG_CACHE_HOME: "/c" })).toBe("/c/gojit");
+    expect(defaultCacheDirectory("linux", { ...home, XDG_CACHE_HOME: "relative" })).toBe("/home/u/.cache/gojit");
+    expect(defaultCacheDirectory("darwin", home)).toBe("/home/u/Library/Caches/gojit");
+    expect(defaultCacheDirectory("win32", { LOCALAPPDATA: "C:\\l" })).toBe("C:\\l\\gojit\\Cache");
+  });
+});
+
+describe("gojit run", () => {
+  const hello = unpack("1.27", "hello");
+  const run = async (...options: string[]) => {
+    const [command, ...words] = gojitCommand([...options, hello]);
+    const { stdout, stderr } = await promisify(execFile)(command!, words);
+    return { stdout, stderr };
+  };
+
+  it("keeps the code of a run for the next", async () => {
+    const directory = freshDirectory();
+    const first = await run("--cache", directory);
+    expect(first.stdout).toBe("hello, world\n");
+    const cache = openCache(directory);
+    const [entry] = cache.list();
+    expect(entry).toMatchObject({ program: hello });
+    const second = await run("--cache", directory);
+    expect(second).toEqual(first);
+    await run("--no-cache", "--cache", path.join(directory, "none"));
+    expect(existsSync(path.join(directory, "none"))).toBe(false);
+  });
+
+  it("works with several runs at once, and with a damaged pack", async () => {
+    const directory = freshDirectory();
+    const runs = await Promise.all([run("--cache", directory), run("--cache", directory)]);
+    expect(runs.map(({ stdout }) => stdout)).toEqual(["hello, world\n", "hello, world\n"]);
+    const [file] = packsIn(directory) as [string];
+    truncateSync(file, 5000);
+    const { stdout, stderr } = await run("--cache", directory);
+    expect(stdout).toBe("hello, world\n");
+    expect(stderr).toMatch(/^gojit: a file of the code cache in .* was damaged .*$/m);
+    expect(statSync(packsIn(directory)[0]!).size).toBeGreaterThan(5000);
+  });
+});
