@@ -41,6 +41,8 @@ const platform = (workerData: unknown, guest: "guest" | "remote"): SupervisorPla
       workerData: init,
       resourceLimits: { stackSizeMb: init.kind === "guest" ? STACK_MB : 16 },
       execArgv: [],
+      // A descriptor belongs to the guest process: any Worker may close it, and none takes it along when it ends.
+      trackUnmanagedFds: false,
     });
     worker.on("message", (message: WorkerMessage) => onMessage(message));
     worker.on("error", (error) => onBroken(error instanceof Error ? (error.stack ?? error.message) : String(error)));
