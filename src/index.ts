@@ -4,6 +4,7 @@ import { nodeRemotePlatform } from "./machine/node-platform.js";
 import { type RunOptions, runOn, type RunResult } from "./run.js";
 
 export type { MemoryTree } from "../runtime-shims/host/memory-files.js";
+export type { WasiDirectory } from "../runtime-shims/host/wasi-fs.js";
 export { GojitError, type GojitErrorCode } from "./errors.js";
 export { MachineError } from "./machine/machine.js";
 export type { RunOptions, RunResult } from "./run.js";

@@ -1,7 +1,9 @@
 /** Running a program for an embedder, in Node and in a page alike: files in memory, streams as bytes. */
 import { feedBytes } from "../runtime-shims/host/feed-stdin.js";
 import { MemoryFiles, type MemoryTree } from "../runtime-shims/host/memory-files.js";
+import { JoinedFiles } from "../runtime-shims/host/joined-files.js";
 import { closeFiles, createFilesChannel, serveFiles } from "../runtime-shims/host/remote-files.js";
+import { type WasiDirectory, WasiFiles } from "../runtime-shims/host/wasi-fs.js";
 import { checkEngine } from "./engine-features.js";
 import { GojitError } from "./errors.js";
 import { Machine, type SupervisorPlatform } from "./machine/machine.js";
@@ -21,6 +23,11 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** The file system to begin with: names below `/` to texts, bytes, links and directories. /tmp is made if need be. */
   readonly files?: MemoryTree;
+  /**
+   * Directories of a `wasi:filesystem` 0.2 implementation, by the absolute guest path where they are seen. They are used
+   * from the realm that called `run`.
+   */
+  readonly directories?: Readonly<Record<string, WasiDirectory>>;
   /** Absolute guest path of the working directory, made if need be; default `/`. */
   readonly currentDirectory?: string;
   /** Standard input; default empty. Read only as the program asks for it. */
@@ -47,7 +54,7 @@ export interface RunResult {
   readonly stdout: Uint8Array;
   /** Everything written to standard error; empty if `RunOptions.stderr` got it. */
   readonly stderr: Uint8Array;
-  /** A file that the program left; undefined if there is none at that absolute guest path. */
+  /** A file in memory that the program left; undefined if there is none at that absolute guest path. */
   readFile(path: string): Uint8Array | undefined;
 }
 
@@ -83,8 +90,17 @@ export async function runOn(
   };
   // A root beside that of the tree makes the directory.
   const files = new MemoryFiles(options.files ?? {}, ["", "tmp", currentDirectory.slice(1)], output, UID, GID);
+  const directories = Object.entries(options.directories ?? {});
+  const wasiFiles = new WasiFiles({ roots: directories.map(([, directory]) => directory), output, uid: UID, gid: GID });
+  const host = new JoinedFiles(
+    [files, wasiFiles],
+    [{ host: 0, root: 0 }, ...directories.map((_, root) => ({ host: 1, root }))],
+  );
+  const mounts = ["/", ...directories.map(([guest]) => absolute("directories", guest))].map((guest) => ({
+    guest,
+    readOnly: false,
+  }));
   const channel = createFilesChannel();
-  const mounts = [{ guest: "/", readOnly: false }];
   const machine = await createMachine(
     {
       image,
@@ -106,7 +122,7 @@ export async function runOn(
   const abandon = (): void => machine.abandon(SIGKILL);
   const { stdin = new Uint8Array(), abort } = options;
   const stopStdin = feedBytes(machine.kernel, stdin instanceof Uint8Array ? [stdin] : stdin);
-  void serveFiles(channel, files);
+  void serveFiles(channel, host);
   try {
     if (abort?.aborted) abandon();
     abort?.addEventListener("abort", abandon);

@@ -3,6 +3,7 @@ import { type RunOptions, runOn, type RunResult } from "../run.js";
 import { browserPlatform } from "./platform.js";
 
 export type { MemoryTree } from "../../runtime-shims/host/memory-files.js";
+export type { WasiDirectory } from "../../runtime-shims/host/wasi-fs.js";
 export { GojitError, type GojitErrorCode } from "../errors.js";
 export { MachineError } from "../machine/machine.js";
 export type { RunOptions, RunResult } from "../run.js";
