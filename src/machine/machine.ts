@@ -57,9 +57,6 @@ export interface Ending {
 /** gojit itself failed; the message says how. */
 export class MachineError extends Error {}
 
-/** Workers created before they are asked for: a Go program starts three to four threads at once. */
-const SPARE_WORKERS = 3;
-
 export class Machine {
   readonly parts: MachineParts;
   readonly arena: CodeArena;
@@ -102,6 +99,9 @@ export class Machine {
       stats: options.stats,
       platform: platform.workerData,
     };
+    const first = this.pool.reserve()!.worker;
+    // It takes tens of milliseconds to start: time enough to map the program.
+    this.startGuestWorker(first);
     const start = createProcess(this.kernel, guestMemory.buffer as SharedArrayBuffer, platform.clock, {
       image: {
         segments: image.segments.map((segment) => ({
@@ -124,7 +124,6 @@ export class Machine {
       openFiles: options.openFiles,
       hwcap: 0,
     });
-    const first = this.pool.reserve()!.worker;
     const cpu = new CpuState(cpuMemories[first]!.buffer as SharedArrayBuffer);
     cpu.gpr.set(start.gpr);
     cpu.rip = start.rip;
@@ -133,17 +132,13 @@ export class Machine {
   }
 
   /**
-   * Starts the Workers and waits for the process to end. Call it once. `loadCode` may fill the arena with translated
-   * code of an earlier run: meanwhile the first Worker starts.
+   * Starts the program and waits for its end. Call it once. `loadCode` may fill the arena with translated code of an
+   * earlier run.
    */
-  async run(loadCode?: () => void): Promise<Ending> {
-    this.startGuestWorker(0);
-    loadCode?.();
+  async run(loadCode?: () => Promise<void>): Promise<Ending> {
+    await loadCode?.();
     if (this.arena.moduleCount === 0) this.startTranslator();
-    for (let i = 0; i < SPARE_WORKERS; i++) {
-      const worker = this.pool.addSpare();
-      if (worker >= 0) this.startGuestWorker(worker);
-    }
+    this.addSpare();
     return this.ending;
   }
 
@@ -172,6 +167,11 @@ export class Machine {
   private startGuestWorker(worker: number): void {
     this.start({ kind: "guest", parts: this.parts, worker });
   }
+  /** One Worker more than there are threads, so that the next thread need not wait for it to start. */
+  private addSpare(): void {
+    const worker = this.pool.addSpare();
+    if (worker >= 0) this.startGuestWorker(worker);
+  }
   private start(init: WorkerInit): void {
     this.workers.push(
       this.platform.startWorker(
@@ -194,6 +194,9 @@ export class Machine {
         break;
       case "create":
         this.startGuestWorker(message.worker);
+        break;
+      case "spare":
+        this.addSpare();
         break;
       case "translator":
         this.start({ kind: "translator", parts: this.parts, worker: -1 });

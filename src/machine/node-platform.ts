@@ -1,6 +1,7 @@
 /** The supervisor's platform on Node: Workers are worker_threads. */
 import { Worker } from "node:worker_threads";
 import { nodeClock } from "../../runtime-shims/host/node-clock.js";
+import { bundled } from "./node-bundle.js";
 import type { SupervisorPlatform } from "./machine.js";
 import type { WorkerMessage } from "./parts.js";
 
@@ -19,8 +20,8 @@ const STACK_MB = 256;
 
 /** All Worker entry points of this runtime. */
 const ENTRIES = {
-  guest: new URL("./node-guest-worker.js", import.meta.url),
-  translator: new URL("./node-translator-worker.js", import.meta.url),
+  guest: bundled("guest", new URL("../../src/machine/node-guest-worker.js", import.meta.url)),
+  translator: bundled("translator", new URL("../../src/machine/node-translator-worker.js", import.meta.url)),
 };
 
 export const nodePlatform = (workerData: NodeWorkerData): SupervisorPlatform => ({
