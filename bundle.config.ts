@@ -8,7 +8,7 @@ import { defineConfig, type Plugin } from "vite";
 const binaryenBesideItsSource: Plugin = {
   name: "binaryen-beside-its-source",
   transform(source, id) {
-    if (!/\/binaryen\/index\.js$/.test(id)) return null;
+    if (!id.endsWith("/binaryen/index.js")) return null;
     const call = /\b\w+\((?=`\\0asm)/.exec(source);
     if (!call) return this.error("binaryen's source has another form than this plugin knows");
     const start = call.index + call[0].length;
@@ -40,6 +40,7 @@ export default defineConfig({
       input: {
         cli: "dist/src/cli/command-line.js",
         guest: "dist/src/machine/node-guest-worker.js",
+        remote: "dist/src/machine/node-remote-guest-worker.js",
         translator: "dist/src/machine/node-translator-worker.js",
       },
       output: { entryFileNames: "[name]/index.js", chunkFileNames: "chunks/[name].js" },

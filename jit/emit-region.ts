@@ -158,12 +158,20 @@ export class RegionEmitter {
         const condition = l.branchCondition!;
         this.handOverFlags(index, [end.taken, end.fall]);
         l.moveStatements(out);
+        const label = this.plainBranch(state, end.taken);
+        if (label) {
+          out.push(w.br(label, condition));
+          return this.goto(state, end.fall, out);
+        }
+        const other = this.plainBranch(state, end.fall);
+        if (other) {
+          out.push(w.br(other, w.i32.eqz(condition)));
+          return this.goto(state, end.taken, out);
+        }
         const taken: Expr[] = [];
-        const fall: Expr[] = [];
         this.goto(state, end.taken, taken);
-        this.goto(state, end.fall, fall);
-        out.push(w.if(condition, w.block(null, taken), w.block(null, fall)));
-        return;
+        out.push(w.if(condition, w.block(null, taken)));
+        return this.goto(state, end.fall, out);
       }
       case "table":
         return this.tableJump(state, end.index, end.targets, out);
@@ -313,6 +321,12 @@ export class RegionEmitter {
   }
 
   // --- edges ---
+
+  /** The label to branch to where that alone carries control over `edge`. */
+  private plainBranch(state: ExitState, edge: Edge): string | null {
+    if (!("block" in edge) || edge.block <= state.index || !this.flow.isMerge[edge.block]) return null;
+    return state.lags && !this.stackLagsIn[edge.block] ? null : `B${edge.block}`;
+  }
 
   /** Appends statements that carry control over `edge`; the flags have been handed over. */
   private goto(state: ExitState, edge: Edge, out: Expr[]): void {

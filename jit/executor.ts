@@ -29,8 +29,8 @@ export interface ExecutionHooks {
   /** The poll word is set; cpu.rip is exact. Clears it. */
   poll(): Continuation;
   fault(fault: GuestFault): Continuation;
-  /** Time stamp counter: any monotonic count. */
-  timeStamp(): bigint;
+  /** Time stamp counter: a monotonic count below 2^53; called without `this`. */
+  timeStamp(): number;
   /** Sees to it that a translator serves the channel. Called once per process. */
   startTranslator(): void;
 }
@@ -96,7 +96,7 @@ export class Executor {
       f: {
         resolve: (pc: number) => this.resolve(pc >>> 0),
         syscall: () => this.systemCall(),
-        rdtsc: () => BigInt.asIntN(64, this.hooks.timeStamp()),
+        rdtsc: parts.hooks.timeStamp,
       },
     };
     const runtime = new WebAssembly.Instance(new WebAssembly.Module(parts.runtime), this.imports);

@@ -5,7 +5,7 @@ import { addHelper } from "./lift/helpers.js";
 import { Lifter } from "./lift/lifter.js";
 import { MARK_BIAS } from "./region-name.js";
 import { RegionFinder, type Region } from "./region.js";
-import { addLookup, moduleImports } from "./runtime-module.js";
+import { addLookup, addLookupFunction, moduleImports } from "./runtime-module.js";
 import { bodyOf, countOperations, foldLines, functionsOf, parseWasmText } from "./wasm-text.js";
 import { WasmBuilder } from "./wasm.js";
 
@@ -34,13 +34,14 @@ export interface ExplainedRegion {
 export function explainRegion(source: CodeSource, pc: number, options: ExplainOptions): ExplainedRegion | null {
   const w = new WasmBuilder();
   const lifter = new Lifter(w, { guestBase: options.guestBase, markStatements: true });
-  const region = new RegionFinder(source, { instructions: options.regionInstructions }).find(pc);
+  const region = new RegionFinder(source).find(pc, options.regionInstructions);
   if (!region) return null;
   const slots = new Map<number, number>();
   const name = "region";
   w.begin(moduleImports(options.guestPages));
   w.openMarks();
   addLookup(w);
+  addLookupFunction(w);
   new RegionEmitter(w, lifter, source).emit(region, name, {
     localName: (target) => (target === region.entry ? name : null),
     // The runtime's own functions have slots 0 and 1.
@@ -58,7 +59,7 @@ export function explainRegion(source: CodeSource, pc: number, options: ExplainOp
       text: line,
       pc: mark < 0 ? -1 : region.entry + mark - MARK_BIAS,
     })),
-    bytes: bodyBytes(withRegion, 1),
+    bytes: bodyBytes(withRegion, 2),
     operations: new Map([...operations].sort((a, b) => b[1] - a[1])),
   };
 }

@@ -8,7 +8,7 @@
 import type { CallingConvention, CodeSource } from "./code-source.js";
 import type { Flow } from "./flow.js";
 import { ALL_FLAGS, ALL_REGISTERS, DF, gprBit, RSP, xmmBit, type FlagSet, type RegisterSet } from "./registers.js";
-import { successors, type Block, type Edge, type Region } from "./region.js";
+import type { Block, Edge, Region } from "./region.js";
 
 export interface Liveness {
   /** Live at the start of each block. */
@@ -28,6 +28,7 @@ export interface Needed {
 }
 
 const EVERYTHING: Needed = { registers: ALL_REGISTERS, flags: ALL_FLAGS };
+const ALL_BUT_FLAGS: Needed = { registers: ALL_REGISTERS, flags: DF };
 const rsp = gprBit(RSP);
 
 const set = (...registers: number[]): RegisterSet => registers.reduce((mask, register) => mask | gprBit(register), 0);
@@ -63,10 +64,13 @@ export function neededAtExit(source: CodeSource, region: Region, block: Block): 
       return compilerNeeded(source.convention, false);
     case "call": {
       const { target } = block.end;
-      if (target >= 0 && source.functionAt(target)?.origin !== "compiler") return EVERYTHING;
+      // Hand-written code may expect any register, but no compiler passes flags.
+      if (target >= 0 && source.functionAt(target)?.origin !== "compiler") return ALL_BUT_FLAGS;
       // A computed call's target may be hand-written, but is called by the convention.
       return compilerNeeded(source.convention, true);
     }
+    case "indirect":
+      return ALL_BUT_FLAGS;
     default:
       return EVERYTHING;
   }
@@ -74,12 +78,11 @@ export function neededAtExit(source: CodeSource, region: Region, block: Block): 
 
 /** What may be read after leaving over `edge` to another place of the program. */
 export function neededOverEdge(source: CodeSource, region: Region, edge: { readonly exit: number }): Needed {
+  if (region.function?.origin !== "compiler") return EVERYTHING;
   const target = source.functionAt(edge.exit);
-  const leavesByTailCall =
-    region.function?.origin === "compiler" && target?.origin === "compiler" && target.start === edge.exit;
-  return leavesByTailCall && edge.exit !== region.function!.start
-    ? compilerNeeded(source.convention, true)
-    : EVERYTHING;
+  // Inside the function anything may be live, a comparison's flags included.
+  if (target?.start !== edge.exit || edge.exit === region.function.start) return EVERYTHING;
+  return target.origin === "compiler" ? compilerNeeded(source.convention, true) : ALL_BUT_FLAGS;
 }
 
 const isExit = (edge: Edge): edge is { readonly exit: number } => "exit" in edge;
@@ -162,13 +165,14 @@ export function analyseLiveness(source: CodeSource, region: Region, flow: Flow):
     for (const edge of exitEdges(block)) use(neededOverEdge(source, region, edge));
     return { registers, flags };
   };
+  const atEnd = blocks.map((_, b) => usedAtEnd(b));
   for (let changed = true; changed;) {
     changed = false;
     for (let b = count - 1; b >= 0; b--) {
       const block = blocks[b]!;
-      let { registers, flags } = usedAtEnd(b);
+      let { registers, flags } = atEnd[b]!;
       if (!leavesAndReturns(block)) {
-        for (const to of successors(block.end)) {
+        for (const to of flow.successors[b]!) {
           registers |= registersIn[to]!;
           flags |= flagsIn[to]!;
         }

@@ -15,7 +15,7 @@ export const moduleImports = (guestPages: number): string => `
   (import "m" "${TABLE}" (table $${TABLE} 2 funcref))
   (import "f" "resolve" (func $resolve (param i32) (result i32)))
   (import "f" "syscall" (func $syscall (result i32)))
-  (import "f" "rdtsc" (func $rdtsc (result i64)))`;
+  (import "f" "rdtsc" (func $rdtsc (result f64)))`;
 
 /** Address in the CPU block of the lookup entry that `pc` (local 0) maps to. The same as `lookupIndex` of lookup.ts. */
 function lookupEntry(w: WasmBuilder): Expr {

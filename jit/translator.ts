@@ -14,10 +14,10 @@ export interface TranslatorOptions {
   readonly guestBase: number;
   /** Maximum size of the guest memory in Wasm pages. */
   readonly guestPages: number;
-  /** Instructions in a region that begins a function. */
-  readonly regionInstructions: number;
-  /** Instructions in a region that begins inside a function: what comes later is often never reached from there. */
-  readonly resumeInstructions: number;
+  /** A function of at most so many instructions becomes one region. */
+  readonly functionInstructions: number;
+  /** Instructions in a region of a larger function, most of which is never reached in one run. */
+  readonly pieceInstructions: number;
   /** Instructions in one module: likely callees are brought along up to this. */
   readonly moduleInstructions: number;
   /** Milliseconds, for counters. */
@@ -25,9 +25,9 @@ export interface TranslatorOptions {
 }
 
 export const DEFAULT_TRANSLATOR_OPTIONS = {
-  regionInstructions: 2000,
-  resumeInstructions: 500,
-  moduleInstructions: 400,
+  functionInstructions: 400,
+  pieceInstructions: 150,
+  moduleInstructions: 250,
 } as const;
 
 export interface TranslationCounts {
@@ -40,6 +40,9 @@ export interface TranslationCounts {
   liftMs: number;
   emitMs: number;
 }
+
+/** Mean length of an instruction in Go programs. */
+const MEAN_INSTRUCTION_BYTES = 4.3;
 
 export class Translator {
   readonly counts: TranslationCounts = {
@@ -97,9 +100,7 @@ export class Translator {
     let budget = this.options.moduleInstructions;
     while (queue.length && budget > 0) {
       const entry = queue.shift()!;
-      const atStart = this.source.functionAt(entry)?.start === entry;
-      const { regionInstructions, resumeInstructions } = this.options;
-      const region = this.finder.find(entry, atStart ? regionInstructions : resumeInstructions);
+      const region = this.finder.find(entry, this.regionLimit(entry));
       if (!region) continue;
       if (regions.length && region.instructionCount > budget) continue;
       budget -= region.instructionCount;
@@ -113,6 +114,13 @@ export class Translator {
     }
     this.counts.findMs += this.options.now() - started;
     return regions;
+  }
+
+  private regionLimit(entry: number): number {
+    const { functionInstructions, pieceInstructions } = this.options;
+    const info = this.source.functionAt(entry);
+    const likely = info ? (info.end - info.start) / MEAN_INSTRUCTION_BYTES : 0;
+    return likely <= functionInstructions ? functionInstructions : pieceInstructions;
   }
 
   private publish(regions: readonly Region[], epoch: number): number {

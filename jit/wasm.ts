@@ -20,9 +20,6 @@ export const f32 = raw["_BinaryenTypeFloat32"]!() as Type;
 export const f64 = raw["_BinaryenTypeFloat64"]!() as Type;
 export const v128 = raw["_BinaryenTypeVec128"]!() as Type;
 
-// Function names go into the module: a trap's stack text then says which region it happened in.
-binaryen.setDebugInfo(true);
-
 /** The guest's memory: wasm address = guest address - guestBase. */
 export const GUEST = "g";
 /** The thread's CPU block, at constant addresses. */
@@ -193,9 +190,81 @@ const literalI64 = raw["_BinaryenLiteralInt64"]!;
 const rawLocalGet = raw["_BinaryenLocalGet"]!;
 const rawLocalSet = raw["_BinaryenLocalSet"]!;
 
+interface Template {
+  /** The module that has just the imports, in binary form in Binaryen's memory. */
+  readonly pointer: number;
+  readonly size: number;
+  /** Number of imported functions. */
+  readonly functions: number;
+}
+const templates = new Map<string, Template>();
+
+function template(imports: string): Template {
+  let found = templates.get(imports);
+  if (!found) {
+    const parsed = binaryen.parseText(`(module ${imports})`);
+    parsed.setFeatures(FEATURES);
+    // Names of memories and tables are debug information, which costs much time in every other module.
+    binaryen.setDebugInfo(true);
+    const bytes = parsed.emitBinary();
+    binaryen.setDebugInfo(false);
+    const functions = parsed.getNumFunctions();
+    parsed.dispose();
+    const pointer = raw["_malloc"]!(bytes.length);
+    bytes.forEach((byte, i) => raw["__i32_store8"]!(pointer + i, byte));
+    found = { pointer, size: bytes.length, functions };
+    templates.set(imports, found);
+  }
+  return found;
+}
+
+/** A custom section "name" with the names of the functions from index `first` on (ASCII, shorter than 128). */
+function nameSection(first: number, names: readonly string[]): Uint8Array {
+  const map: number[] = [];
+  leb(map, names.length);
+  names.forEach((text, i) => {
+    leb(map, first + i);
+    leb(map, text.length);
+    for (let c = 0; c < text.length; c++) map.push(text.charCodeAt(c));
+  });
+  const content = [4, 0x6e, 0x61, 0x6d, 0x65, 1];
+  leb(content, map.length);
+  const section = [0];
+  leb(section, content.length + map.length);
+  return Uint8Array.from([...section, ...content, ...map]);
+}
+
+function leb(out: number[], value: number): void {
+  for (; value >= 128; value >>>= 7) out.push((value & 127) | 128);
+  out.push(value);
+}
+
+/** Where Binaryen says what it has written: three words. */
+const written = raw["_malloc"]!(raw["_BinaryenSizeofAllocateAndWriteResult"]!());
+
+/** An ASCII C string of Binaryen's, which is freed. */
+function takeString(pointer: number): string {
+  const codes: number[] = [];
+  for (let at = pointer; ; at += 4) {
+    const four = raw["__i32_load"]!(at);
+    for (let shift = 0; shift < 32; shift += 8) {
+      const code = (four >>> shift) & 0xff;
+      if (code === 0) {
+        raw["_free"]!(pointer);
+        let text = "";
+        for (let i = 0; i < codes.length; i += 8192) text += String.fromCharCode(...codes.slice(i, i + 8192));
+        return text;
+      }
+      codes.push(code);
+    }
+  }
+}
+
 /** Builds one Wasm module at a time: `begin`, functions, `emit`. Offsets and sizes are in bytes. */
 export class WasmBuilder {
   private m = 0;
+  private importedFunctions = 0;
+  private functionNames: string[] = [];
 
   private binary<T extends Record<string, string>>(names: T, suffix: string): Binary<T> {
     const out: Record<string, (a: Expr, b: Expr) => Expr> = {};
@@ -523,10 +592,13 @@ export class WasmBuilder {
    */
   begin(imports: string): void {
     this.dispose();
-    this.m = (binaryen.parseText(`(module ${imports})`) as unknown as { ptr: number }).ptr;
-    raw["_BinaryenModuleSetFeatures"]!(this.m, FEATURES);
+    const { pointer, size, functions } = template(imports);
+    this.m = raw["_BinaryenModuleReadWithFeatures"]!(pointer, size, FEATURES);
+    this.importedFunctions = functions;
+    this.functionNames = [];
   }
   addFunction(functionName: string, params: Type, result: Type, locals: readonly Type[], body: Expr): FunctionRef {
+    this.functionNames.push(functionName);
     return withName(
       functionName,
       (pointer) =>
@@ -561,12 +633,25 @@ export class WasmBuilder {
     raw["_BinaryenFunctionSetDebugLocation"]!(owner, expression, 0, value + 1, 0);
   }
 
-  /** The module's bytes, and with `withMap` the map of code offsets to marks as a JSON source map. */
+  /**
+   * The module's bytes with a name section (a trap's stack text then says which function it happened in), and with
+   * `withMap` the map of code offsets to marks as a JSON source map.
+   */
   emit(withMap: boolean): { bytes: Uint8Array; sourceMap: string | null } {
-    const module = binaryen.wrapModule(this.m);
-    if (!withMap) return { bytes: module.emitBinary(), sourceMap: null };
-    const { binary, sourceMap } = module.emitBinary("m");
-    return { bytes: binary, sourceMap };
+    // Binaryen's own name section names everything, at twice the cost of writing the module.
+    const names = nameSection(this.importedFunctions, this.functionNames);
+    // {binary, size, source map}, all to be freed; the wrapper's emitBinary would do, but making it costs 0.1 ms.
+    raw["_BinaryenModuleAllocateAndWrite"]!(written, this.m, withMap ? name("m") : 0);
+    const load = raw["__i32_load"]!;
+    const binary = load(written) >>> 0;
+    const size = load(written + 4) >>> 0;
+    const map = load(written + 8) >>> 0;
+    const bytes = new Uint8Array(((size + 3) & ~3) + names.length);
+    const wordView = new Int32Array(bytes.buffer, 0, (size + 3) >> 2);
+    for (let i = 0; i < wordView.length; i++) wordView[i] = load(binary + 4 * i);
+    bytes.set(names, size);
+    raw["_free"]!(binary);
+    return { bytes: bytes.subarray(0, size + names.length), sourceMap: map ? takeString(map) : null };
   }
   /** Must precede `mark`. */
   openMarks(): void {

@@ -5,6 +5,10 @@ import type { MountTree, TreeNode } from "./mounts.js";
 import { encodeName } from "./names.js";
 import { filesHeaderWord } from "./open-files.js";
 
+/** Paths with empty, `.` or `..` components, or a trailing slash. */
+const UNCLEAN = /\/\.{0,2}(\/|$)/;
+/** Directories that are remembered before all are forgotten. */
+const MAX_PARENTS = 4096;
 /** Links followed in one resolution before ELOOP. */
 const MAX_LINKS = 40;
 
@@ -61,6 +65,8 @@ export class PathResolver {
   readonly #refused: (path: string) => void;
   /** Directories (mount:relative) known to be no links, while the epoch stands. */
   readonly #plain = new Set<string>();
+  /** Directories by lexical path that lead to themselves, while the epoch stands. */
+  readonly #parents = new Map<string, Place>();
   #plainEpoch = -1;
 
   constructor(
@@ -94,6 +100,52 @@ export class PathResolver {
     }
     if (path === "") return -ENOENT;
     this.#checkEpoch();
+    const lexical = path.startsWith("/") ? path : base === "/" ? `/${path}` : `${base}/${path}`;
+    const slash = UNCLEAN.test(lexical) ? -1 : lexical.lastIndexOf("/");
+    const parent = slash < 0 ? undefined : this.#parents.get(lexical.slice(0, slash));
+    if (parent !== undefined) {
+      const status = this.#resolveIn(parent, lexical.slice(slash + 1), follow, out);
+      if (status !== undefined) return status;
+    }
+    const status = this.#walk(base, path, follow, out, nameOnly);
+    // No link was on the way: next time the directory is known.
+    if (status === 0 && slash >= 0 && out.path === lexical && out.last === "name") {
+      this.#remember(lexical.slice(0, slash), out);
+    }
+    return status;
+  }
+
+  /** Resolves a name in a directory that is known. Undefined when it is a link to follow or does not fit. */
+  #resolveIn(parent: Place, name: string, follow: boolean, out: Resolution): number | undefined {
+    if (name.length * 3 > NAME_MAX) return undefined;
+    const child = childOf(parent, name);
+    const status = this.#stat(child, out.stat);
+    if (status < 0 && status !== -ENOENT) return undefined;
+    if (status === 0 && follow && (out.stat.mode & S_IFMT) === S_IFLNK) return undefined;
+    this.#settle(child, out);
+    out.exists = status === 0;
+    out.last = "name";
+    out.trailingSlash = false;
+    if (!out.exists && child.mount < 0) this.#refused(child.path);
+    return 0;
+  }
+
+  /** Notes the directory that holds what was just resolved. */
+  #remember(parent: string, out: Resolution): void {
+    const inner = out.relative.lastIndexOf("/");
+    const node = this.#tree.find(parent);
+    // Only inside one mount: what lies on its border is found the long way.
+    if (out.mount < 0 || (inner < 0 && node?.mount !== out.mount)) return;
+    if (this.#parents.size >= MAX_PARENTS) this.#parents.clear();
+    this.#parents.set(parent, {
+      path: parent,
+      mount: out.mount,
+      relative: out.relative.slice(0, Math.max(0, inner)),
+      node,
+    });
+  }
+
+  #walk(base: string, path: string, follow: boolean, out: Resolution, nameOnly: boolean): number {
     out.trailingSlash = path.endsWith("/");
     let stack: Place[] = [this.#rootPlace()];
     if (!path.startsWith("/")) {
@@ -184,6 +236,7 @@ export class PathResolver {
     const epoch = Atomics.load(this.#words, filesHeaderWord(filesHeader.treeEpoch));
     if (epoch === this.#plainEpoch) return;
     this.#plain.clear();
+    this.#parents.clear();
     this.#plainEpoch = epoch;
   }
 

@@ -5,7 +5,7 @@
  * A `Value` is a temporary that is written once and may be read any number of times.
  */
 import { OP_GPR, OP_IMM, OP_MEM, OP_XMM, type Insn, type Operand } from "../decode.js";
-import { AF, CF, DF, FLAG_BITS, flagsOfCondition, OF, PF, SF, ZF, type Condition, type FlagSet } from "../registers.js";
+import { CF, FLAG_BITS, flagsOfCondition, OF, PF, SF, ZF, type Condition, type FlagSet } from "../registers.js";
 import { CPU, f32, f64, GUEST, i32, i64, v128, type Expr, type Type, type WasmBuilder } from "../wasm.js";
 import { CPU_FS_BASE, CPU_TRAP_VECTOR } from "../cpu-block.js";
 import type { HelperName } from "./helpers.js";
@@ -520,4 +520,4 @@ export class Lifter {
 }
 
 /** Constants re-exported so that instruction tables import from one place. */
-export { AF, CF, DF, OF, PF, SF, ZF };
+export { CF, OF, PF, SF, ZF };

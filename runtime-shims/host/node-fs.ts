@@ -28,7 +28,6 @@ import {
 
 const { constants } = fs;
 const WINDOWS = process.platform === "win32";
-const SECOND = 1_000_000_000n;
 
 /**
  * Files through node:fs. Handles are the process's file descriptors, so they serve in every Worker, and bytes go
@@ -255,16 +254,25 @@ const fillStat = (from: fs.BigIntStats, out: FileStat): void => {
   // Windows knows neither.
   out.blockSize = Number(from.blksize ?? 4096n);
   out.blocks = Number(from.blocks ?? (from.size + 511n) / 512n);
-  out.atimeSec = floorSeconds(from.atimeNs);
-  out.atimeNsec = Number(from.atimeNs - BigInt(out.atimeSec) * SECOND);
-  out.mtimeSec = floorSeconds(from.mtimeNs);
-  out.mtimeNsec = Number(from.mtimeNs - BigInt(out.mtimeSec) * SECOND);
-  out.ctimeSec = floorSeconds(from.ctimeNs);
-  out.ctimeNsec = Number(from.ctimeNs - BigInt(out.ctimeSec) * SECOND);
+  out.atimeSec = secondsOf(from.atimeNs);
+  out.atimeNsec = nanosecondsOf(from.atimeNs, out.atimeSec);
+  out.mtimeSec = secondsOf(from.mtimeNs);
+  out.mtimeNsec = nanosecondsOf(from.mtimeNs, out.mtimeSec);
+  out.ctimeSec = secondsOf(from.ctimeNs);
+  out.ctimeNsec = nanosecondsOf(from.ctimeNs, out.ctimeSec);
 };
 
-/** Seconds rounded towards the past, so that nanoseconds are never negative. */
-const floorSeconds = (ns: bigint): number => Number(ns >= 0n ? ns / SECOND : -((-ns + SECOND - 1n) / SECOND));
+/** Whole seconds, rounded towards the past. With one conversion: bigint arithmetic is slow, and stat is frequent. */
+const secondsOf = (ns: bigint): number => {
+  const sec = Math.floor(Number(ns) / 1e9);
+  // The double may have been rounded over the end of the second: then the rest is out of range.
+  const rest = nanosecondsOf(ns, sec);
+  return rest < 1e9 ? sec : rest < 2 ** 31 ? sec + 1 : sec - 1;
+};
+
+/** `ns - sec * 1e9`, modulo 2^32. */
+const nanosecondsOf = (ns: bigint, sec: number): number =>
+  (Number(BigInt.asUintN(32, ns)) - (Math.imul(sec, 1_000_000_000) >>> 0)) >>> 0;
 
 const entryType = (entry: fs.Dirent<Buffer>): number => {
   if (entry.isFile()) return S_IFREG;

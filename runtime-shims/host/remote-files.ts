@@ -12,7 +12,7 @@ import { type DirectoryEntry, FileStat, type FileSystemSpace, type HostFiles, ty
 const word = {
   /** Held by the Worker whose request is under way. */
   lock: 0,
-  /** IDLE, REQUEST or REPLY. */
+  /** IDLE, REQUEST, REPLY or CLOSED. */
   state: 1,
   jsonBytes: 2,
   rawBytes: 3,
@@ -20,6 +20,8 @@ const word = {
 const IDLE = 0;
 const REQUEST = 1;
 const REPLY = 2;
+/** The owner serves no more. */
+const CLOSED = 3;
 
 const HEADER_BYTES = 64;
 /** Most raw bytes of one message; longer transfers take several. */
@@ -80,8 +82,8 @@ class Channel {
   }
 }
 
-/** Answers requests from other Workers with `host`, from the event loop of the calling realm, for ever. */
-export const serveFiles = async (buffer: SharedArrayBuffer, host: HostFiles): Promise<never> => {
+/** Answers requests from other Workers with `host`, from the event loop of the calling realm, until `closeFiles`. */
+export const serveFiles = async (buffer: SharedArrayBuffer, host: HostFiles): Promise<void> => {
   const channel = new Channel(buffer);
   for (;;) {
     const state = Atomics.load(channel.words, word.state);
@@ -89,10 +91,14 @@ export const serveFiles = async (buffer: SharedArrayBuffer, host: HostFiles): Pr
       answer(channel, host);
       continue;
     }
+    if (state === CLOSED) return;
     const wait = Atomics.waitAsync(channel.words, word.state, state);
     if (wait.async) await wait.value;
   }
 };
+
+/** Ends `serveFiles`, once every Worker that might ask has ended. */
+export const closeFiles = (buffer: SharedArrayBuffer): void => new Channel(buffer).enter(CLOSED);
 
 const answer = (channel: Channel, host: HostFiles): void => {
   const { method, args, transfer, room } = channel.message() as Request;

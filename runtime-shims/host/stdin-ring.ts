@@ -78,6 +78,12 @@ export class StdinRing {
     }
   }
 
+  /** Feeder: resolves `asked`, since the guest has ended and will ask no more. */
+  dismiss(): void {
+    Atomics.store(this.#words, base + word.demand, 1);
+    Atomics.notify(this.#words, base + word.demand);
+  }
+
   /** Feeder: room in the ring, in bytes. */
   get room(): number {
     return STDIN_BYTES - this.length;

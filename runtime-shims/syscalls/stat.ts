@@ -16,18 +16,21 @@ const AT_STATX_SYNC_TYPE = 0x6000;
 const atFlags = flags({ AT_SYMLINK_NOFOLLOW, AT_NO_AUTOMOUNT, AT_EMPTY_PATH });
 
 const scratch = new FileStat();
+/** What the last `statAt` found: `scratch`, or the attributes in the resolution itself. */
+let found: FileStat = scratch;
 
 const statOpen = (thread: Thread, number: number, out: FileStat): number =>
   withFd(thread, number, (files, index) => files.kindOf(index).stat(files, index, out));
 
-/** Attributes of what `dirfd`, path and flags name, in `out`. */
-const statAt = (thread: Thread, directory: number, pathAddress: number, how: number, out: FileStat): number => {
+/** Finds the attributes of what `dirfd`, path and flags name, and leaves them in `found`. */
+const statAt = (thread: Thread, directory: number, pathAddress: number, how: number): number => {
   const files = filesOf(thread);
+  found = scratch;
   const path = pathAddress === 0 && how & AT_EMPTY_PATH ? "" : readPath(thread, pathAddress);
   if (typeof path === "number") return path;
   if (path === "") {
     if ((how & AT_EMPTY_PATH) === 0) return -ENOENT;
-    if (directory !== AT_FDCWD) return statOpen(thread, directory, out);
+    if (directory !== AT_FDCWD) return statOpen(thread, directory, scratch);
   }
   const base = basePath(thread, directory, path);
   if (typeof base === "number") return base;
@@ -37,46 +40,44 @@ const statAt = (thread: Thread, directory: number, pathAddress: number, how: num
     if (status < 0) return status;
     if (!at.exists) return -ENOENT;
     // What /proc/self/fd leads to has attributes of its own.
-    const { synthetic } = at.node ?? {};
-    if (synthetic?.kind === "fd" && (how & AT_SYMLINK_NOFOLLOW) === 0) return statOpen(thread, synthetic.fd, out);
-    copyStat(at.stat, out);
+    const synthetic = at.node?.synthetic;
+    if (synthetic?.kind === "fd" && (how & AT_SYMLINK_NOFOLLOW) === 0) return statOpen(thread, synthetic.fd, scratch);
+    found = at.stat;
     return 0;
   });
-};
-
-const copyStat = (from: FileStat, to: FileStat): void => {
-  Object.assign(to, from);
 };
 
 const store = (thread: Thread, status: number, target: number): number => {
   if (status < 0) return status;
   const { memory } = thread.process;
   if (!memory.writable(target, STAT_BYTES)) return -EFAULT;
-  filesOf(thread).exactTimes.refine(scratch);
-  storeStat(memory, target, scratch);
+  filesOf(thread).exactTimes.refine(found);
+  storeStat(memory, target, found);
   return 0;
 };
 
 const statPath = (thread: Thread, path: number, target: number, how: number): number =>
-  store(thread, statAt(thread, AT_FDCWD, path, how, scratch), target);
+  store(thread, statAt(thread, AT_FDCWD, path, how), target);
 
-const statFd = (thread: Thread, number: number, target: number): number =>
-  store(thread, statOpen(thread, number, scratch), target);
+const statFd = (thread: Thread, number: number, target: number): number => {
+  found = scratch;
+  return store(thread, statOpen(thread, number, scratch), target);
+};
 
 const newfstatat = (thread: Thread, directory: number, path: number, target: number, how: number): number => {
   if (how & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE)) return -EINVAL;
-  return store(thread, statAt(thread, directory, path, how, scratch), target);
+  return store(thread, statAt(thread, directory, path, how), target);
 };
 
 const statx = (thread: Thread, directory: number, path: number, how: number, mask: number, target: number): number => {
   if (mask & 0x8000_0000 || (how & AT_STATX_SYNC_TYPE) === AT_STATX_SYNC_TYPE) return -EINVAL;
   if (how & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE)) return -EINVAL;
-  const status = statAt(thread, directory, path, how, scratch);
+  const status = statAt(thread, directory, path, how);
   if (status < 0) return status;
   const { memory } = thread.process;
   if (!memory.writable(target, STATX_BYTES)) return -EFAULT;
-  filesOf(thread).exactTimes.refine(scratch);
-  storeStatx(memory, target, scratch);
+  filesOf(thread).exactTimes.refine(found);
+  storeStatx(memory, target, found);
   return 0;
 };
 

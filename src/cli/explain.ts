@@ -24,7 +24,7 @@ export function explainCommand(parsed: ParsedCommand): number {
   const explained = explainRegion(source, pc, {
     guestBase: GUEST_BASE,
     guestPages: MAX_GUEST_PAGES,
-    regionInstructions: DEFAULT_TRANSLATOR_OPTIONS.regionInstructions,
+    regionInstructions: DEFAULT_TRANSLATOR_OPTIONS.functionInstructions,
     width: WASM_COLUMNS,
   });
   if (!explained) throw new GojitError("no-such-function", `there is no code at 0x${pc.toString(16)} in ${path}.`);

@@ -59,7 +59,7 @@ export function serveGuestThreads(init: WorkerInit, platform: WorkerPlatform): n
     syscall: () => syscall(thread),
     poll: () => deliverPending(thread),
     fault: (what) => deliverFault(thread, what, platform),
-    timeStamp: () => BigInt(Math.trunc(platform.clock.monotonicNs())),
+    timeStamp: platform.clock.monotonicNs,
     startTranslator: () => platform.post({ type: "translator" }),
   };
   let executor: Executor | undefined;

@@ -13,11 +13,13 @@ import { runTimers } from "../../runtime-shims/timers.js";
 import type { ElfImage } from "../elf/image.js";
 import type { GoMetadata } from "../go/metadata.js";
 import type { MachineParts, WorkerInit, WorkerMessage } from "./parts.js";
-import { MAX_WORKERS, ThreadPool } from "./thread-pool.js";
+import { ThreadPool } from "./thread-pool.js";
 
 /** What differs between Node and a page. */
 export interface SupervisorPlatform {
   readonly clock: HostClock;
+  /** Most Workers that run guest threads, up to MAX_WORKERS. */
+  readonly maxWorkers: number;
   /** Starts a Worker; `onMessage` gets what it says, `onBroken` a reason if it fails for another reason than `terminate`. */
   startWorker(
     init: WorkerInit,
@@ -78,9 +80,9 @@ export class Machine {
     });
     this.kernel = KernelMemory.create();
     this.arena = new CodeArena(CodeArena.allocate());
-    this.pool = new ThreadPool(ThreadPool.allocate());
+    this.pool = new ThreadPool(ThreadPool.allocate(platform.maxWorkers));
     const cpuMemories = Array.from(
-      { length: MAX_WORKERS },
+      { length: platform.maxWorkers },
       () => new WebAssembly.Memory({ initial: CPU_PAGES, maximum: CPU_PAGES, shared: true }),
     );
     const { image } = options;
@@ -100,8 +102,6 @@ export class Machine {
       platform: platform.workerData,
     };
     const first = this.pool.reserve()!.worker;
-    // It takes tens of milliseconds to start: time enough to map the program.
-    this.startGuestWorker(first);
     const start = createProcess(this.kernel, guestMemory.buffer as SharedArrayBuffer, platform.clock, {
       image: {
         segments: image.segments.map((segment) => ({
@@ -129,6 +129,8 @@ export class Machine {
     cpu.rip = start.rip;
     cpu.rflags = start.rflags;
     this.pool.assign(first, start);
+    // It takes tens of milliseconds to start, and then waits for the runtime module: see `run`.
+    this.startGuestWorker(first);
   }
 
   /**
@@ -156,6 +158,7 @@ export class Machine {
 
   /** Ends every Worker. */
   close(): void {
+    clearTimeout(this.timer);
     for (const worker of this.workers) worker.terminate();
     this.workers.length = 0;
   }

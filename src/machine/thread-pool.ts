@@ -2,14 +2,16 @@
  * Which Worker runs which guest thread, in shared memory, so that a thread starts another without asking the
  * supervisor: idle Workers wait here. Worker `i` owns CPU block `i` for its whole life.
  */
+import { acquireWord, releaseWord } from "../../runtime-shims/lock.js";
 
-/** Most Workers, and so guest threads at once. */
+/** Most Workers of any machine, and so guest threads at once. */
 export const MAX_WORKERS = 256;
 
 // Header words.
 const LOCK = 0;
 const NEXT_WORKER = 1;
 const IDLE_COUNT = 2;
+const LIMIT = 3;
 const HEADER_WORDS = 16;
 const IDLE_AT = HEADER_WORDS;
 const OWNER_AT = IDLE_AT + MAX_WORKERS;
@@ -37,8 +39,11 @@ export class ThreadPool {
   readonly buffer: SharedArrayBuffer;
   private readonly words: Int32Array;
 
-  static allocate(): SharedArrayBuffer {
-    return new SharedArrayBuffer((MAILBOX_AT + MAX_WORKERS * MAILBOX_WORDS) * 4);
+  /** @param limit most Workers of this machine, up to MAX_WORKERS */
+  static allocate(limit: number): SharedArrayBuffer {
+    const buffer = new SharedArrayBuffer((MAILBOX_AT + MAX_WORKERS * MAILBOX_WORDS) * 4);
+    new Int32Array(buffer)[LIMIT] = limit;
+    return buffer;
   }
   constructor(buffer: SharedArrayBuffer) {
     this.buffer = buffer;
@@ -59,7 +64,7 @@ export class ThreadPool {
         return { worker: words[IDLE_AT + idleCount - 1]!, idle: true };
       }
       const worker = words[NEXT_WORKER]!;
-      if (worker >= MAX_WORKERS) return null;
+      if (worker >= words[LIMIT]!) return null;
       words[NEXT_WORKER] = worker + 1;
       return { worker, idle: false };
     } finally {
@@ -71,7 +76,7 @@ export class ThreadPool {
     this.lock();
     try {
       const worker = this.words[NEXT_WORKER]!;
-      if (worker >= MAX_WORKERS) return -1;
+      if (worker >= this.words[LIMIT]!) return -1;
       this.words[NEXT_WORKER] = worker + 1;
       // Idle even before it has started: what it is assigned waits in its mailbox.
       this.offer(worker);
@@ -124,10 +129,9 @@ export class ThreadPool {
     this.words[IDLE_COUNT] = count + 1;
   }
   private lock(): void {
-    while (Atomics.compareExchange(this.words, LOCK, 0, 1) !== 0) Atomics.wait(this.words, LOCK, 1, 10);
+    acquireWord(this.words, LOCK);
   }
   private unlock(): void {
-    Atomics.store(this.words, LOCK, 0);
-    Atomics.notify(this.words, LOCK, 1);
+    releaseWord(this.words, LOCK);
   }
 }

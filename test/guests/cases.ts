@@ -64,6 +64,7 @@ export const guestCases: readonly GuestCase[] = [
   alone("kill-self SIGKILL", ["kill-self", "9"]),
   alone("signals"),
   alone("procinfo"),
+  alone("unknown-syscall", ["unknown-syscall"], { stderr: "reason" }), // gojit names the call on stderr, the kernel does not
 
   // Goroutines, threads and time.
   together("scheduling", "goroutines", "channels", "select"),

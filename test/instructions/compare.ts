@@ -65,6 +65,20 @@ const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 
 /** The differences, one line each; none if both agree on all that is defined and asked for. */
 export function differences(native: Outcome, got: TranslatedOutcome, live: FlagSet): string[] {
+  const out = stateDifferences(native, got, live);
+  if (native.fault !== null || got.fault !== null) return out;
+  CONDITIONS.forEach((condition, i) => {
+    if (flagsOfCondition(condition) & ~live) return;
+    const { rflags } = native.state;
+    const wanted = CONDITION_RULES[condition]((flag) => ((rflags >> RFLAGS_BIT[flag]!) & 1) === 1);
+    if (Number(wanted) !== got.conditions[i])
+      out.push(`condition ${condition}: processor ${Number(wanted)}, lifted ${got.conditions[i]}`);
+  });
+  return out;
+}
+
+/** The same without conditions. */
+export function stateDifferences(native: Outcome, got: Outcome, live: FlagSet): string[] {
   if (native.fault !== got.fault) return [`fault: processor ${native.fault}, lifted ${got.fault}`];
   if (native.fault !== null) return [];
   const out: string[] = [];
@@ -88,12 +102,6 @@ export function differences(native: Outcome, got: TranslatedOutcome, live: FlagS
     const a = (want.rflags >> rflagsBit) & 1;
     const b = (got.state.rflags >> rflagsBit) & 1;
     if (a !== b) out.push(`${["CF", "PF", "AF", "ZF", "SF", "OF", "DF"][i]}: processor ${a}, lifted ${b}`);
-  });
-  CONDITIONS.forEach((condition, i) => {
-    if (flagsOfCondition(condition) & ~live) return;
-    const wanted = CONDITION_RULES[condition]((flag) => ((want.rflags >> RFLAGS_BIT[flag]!) & 1) === 1);
-    if (Number(wanted) !== got.conditions[i])
-      out.push(`condition ${condition}: processor ${Number(wanted)}, lifted ${got.conditions[i]}`);
   });
   return out;
 }

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { newState, WINDOW, type CpuState, type Outcome } from "./state.js";
 
 const STATE_BYTES = 16 * 8 + 16 + 256 + WINDOW;
-const CASE_BYTES = 128 + STATE_BYTES;
+const CASE_BYTES = 256 + STATE_BYTES;
 const RESULT_BYTES = 16 + STATE_BYTES;
 const SIGNALS: Record<number, string> = { 4: "SIGILL", 5: "SIGTRAP", 7: "SIGBUS", 8: "SIGFPE", 11: "SIGSEGV" };
 
@@ -18,7 +18,7 @@ export function buildRunner(source: string): string {
 }
 
 export interface NativeCase {
-  /** At most 127 bytes. */
+  /** At most 248 bytes. */
   readonly code: Uint8Array;
   readonly state: CpuState;
 }
@@ -29,8 +29,8 @@ export function runNative(runner: string, cases: readonly NativeCase[]): Outcome
   cases.forEach(({ code, state }, i) => {
     let at = i * CASE_BYTES;
     input[at] = code.length;
-    input.set(code, at + 1);
-    at += 128;
+    input.set(code, at + 8);
+    at += 256;
     for (let r = 0; r < 16; r++) input.writeBigUInt64LE(state.gpr[r]!, at + 8 * r);
     input.writeBigUInt64LE(BigInt(state.rflags), at + 128);
     input.set(state.xmm, at + 144);

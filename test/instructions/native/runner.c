@@ -24,8 +24,8 @@ struct state {
   uint8_t memory[WINDOW];
 };
 struct test {
-  uint8_t length;
-  uint8_t code[127];
+  uint64_t length;
+  uint8_t code[248];
   struct state in;
 };
 struct result {
