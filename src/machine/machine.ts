@@ -6,11 +6,12 @@ import { CodeArena } from "../../jit/code-arena.js";
 import { TranslationChannel } from "../../jit/channel.js";
 import { CPU_PAGES } from "../../jit/cpu-block.js";
 import { CpuState } from "../../jit/cpu-state.js";
-import { createProcess } from "../../runtime-shims/exec.js";
+import { createProcess, ExecError } from "../../runtime-shims/exec.js";
 import type { HostClock } from "../../runtime-shims/hooks.js";
 import { KernelMemory } from "../../runtime-shims/kernel-memory.js";
 import { runTimers } from "../../runtime-shims/timers.js";
 import type { ElfImage } from "../elf/image.js";
+import { GojitError } from "../errors.js";
 import type { GoMetadata } from "../go/metadata.js";
 import type { MachineParts, WorkerInit, WorkerMessage } from "./parts.js";
 import { ThreadPool } from "./thread-pool.js";
@@ -73,18 +74,11 @@ export class Machine {
   constructor(options: MachineOptions, platform: SupervisorPlatform) {
     this.platform = platform;
     this.ending = new Promise((resolve, reject) => (this.settle = { resolve, reject }));
-    const guestMemory = new WebAssembly.Memory({
-      initial: options.memoryPages,
-      maximum: options.memoryPages,
-      shared: true,
-    });
+    const guestMemory = sharedMemory(options.memoryPages);
     this.kernel = KernelMemory.create();
     this.arena = new CodeArena(CodeArena.allocate());
     this.pool = new ThreadPool(ThreadPool.allocate(platform.maxWorkers));
-    const cpuMemories = Array.from(
-      { length: platform.maxWorkers },
-      () => new WebAssembly.Memory({ initial: CPU_PAGES, maximum: CPU_PAGES, shared: true }),
-    );
+    const cpuMemories = Array.from({ length: platform.maxWorkers }, () => sharedMemory(CPU_PAGES));
     const { image } = options;
     const last = image.segments[image.segments.length - 1]!;
     this.parts = {
@@ -101,29 +95,31 @@ export class Machine {
       stats: options.stats,
       platform: platform.workerData,
     };
+    const start = fitting(() =>
+      createProcess(this.kernel, guestMemory.buffer as SharedArrayBuffer, platform.clock, {
+        image: {
+          segments: image.segments.map((segment) => ({
+            vaddr: segment.vaddr,
+            bytes: image.bytes.subarray(segment.fileOffset, segment.fileOffset + segment.fileSize),
+            memSize: segment.memSize,
+            flags: segment.flags,
+          })),
+          entry: image.entry,
+          programHeaders: image.programHeadersAddress,
+          programHeaderCount: image.programHeaderCount,
+        },
+        argv: options.argv,
+        env: options.env,
+        path: options.path,
+        pid: options.pid,
+        uid: options.uid,
+        gid: options.gid,
+        cpus: options.cpus,
+        openFiles: options.openFiles,
+        hwcap: 0,
+      }),
+    );
     const first = this.pool.reserve()!.worker;
-    const start = createProcess(this.kernel, guestMemory.buffer as SharedArrayBuffer, platform.clock, {
-      image: {
-        segments: image.segments.map((segment) => ({
-          vaddr: segment.vaddr,
-          bytes: image.bytes.subarray(segment.fileOffset, segment.fileOffset + segment.fileSize),
-          memSize: segment.memSize,
-          flags: segment.flags,
-        })),
-        entry: image.entry,
-        programHeaders: image.programHeadersAddress,
-        programHeaderCount: image.programHeaderCount,
-      },
-      argv: options.argv,
-      env: options.env,
-      path: options.path,
-      pid: options.pid,
-      uid: options.uid,
-      gid: options.gid,
-      cpus: options.cpus,
-      openFiles: options.openFiles,
-      hwcap: 0,
-    });
     const cpu = new CpuState(cpuMemories[first]!.buffer as SharedArrayBuffer);
     cpu.gpr.set(start.gpr);
     cpu.rip = start.rip;
@@ -211,5 +207,27 @@ export class Machine {
         this.settle.reject(new MachineError(message.what));
         break;
     }
+  }
+}
+
+/** @throws GojitError (no-memory) */
+function sharedMemory(pages: number): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new GojitError(
+      "no-memory",
+      "there is no address space left for the program's memory; end other programs, or give this one less memory.",
+    );
+  }
+}
+
+/** Refuses a program, or arguments, that the guest's memory cannot hold. @throws GojitError (does-not-fit) */
+function fitting<T>(create: () => T): T {
+  try {
+    return create();
+  } catch (error) {
+    throw error instanceof ExecError ? new GojitError("does-not-fit", `${error.message}.`) : error;
   }
 }
