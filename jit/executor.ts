@@ -30,8 +30,8 @@ export interface ExecutionHooks {
   /** The poll word is set; cpu.rip is exact. Clears it. */
   poll(): Continuation;
   fault(fault: GuestFault): Continuation;
-  /** Time stamp counter: any monotonic count. */
-  timeStamp(): bigint;
+  /** Time stamp counter: a monotonic count below 2^53; . */
+  timeStamp(): number;
   /** Sees to it that a translator serves the channel. Called once per process. */
   startTranslator(): void;
 }
@@ -98,9 +98,12 @@ export class Executor {
         resolve: (pc: number) => this.resolve(pc >>> 0),
         syscall: () => this.systemCall(),
         rdtsc: () => {
-          const count = BigInt.asUintN(64, this.hooks.timeStamp());
-          this.cpu.gpr[RAX] = count & 0xffffffffn;
-          this.cpu.gpr[RDX] = count >> 32n;
+          const count = parts.hooks.timeStamp();
+          const { gpr32 } = this.cpu;
+          gpr32[2 * RAX] = count;
+          gpr32[2 * RAX + 1] = 0;
+          gpr32[2 * RDX] = count / 0x1_0000_0000;
+          gpr32[2 * RDX + 1] = 0;
         },
       },
     };

@@ -14,6 +14,7 @@ export interface Flow {
   /** Blocks with two or more forward edges into them. */
   readonly isMerge: readonly boolean[];
   readonly predecessors: readonly (readonly number[])[];
+  readonly successors: readonly (readonly number[])[];
 }
 
 /**
@@ -24,6 +25,7 @@ export function analyseFlow(region: Region): Flow {
   let flow = dominators(region);
   let changed = false;
   region.blocks.forEach((block, index) => {
+    if (flow.successors[index]!.every((to) => to > index)) return;
     block.end = mapEdges(block.end, (edge) => {
       if (!("block" in edge) || edge.block > index || dominates(flow.idom, edge.block, index)) return edge;
       changed = true;
@@ -42,9 +44,12 @@ function dominates(idom: Int32Array, ancestor: number, block: number): boolean {
 /** Cooper, Harvey and Kennedy, "A Simple, Fast Dominance Algorithm". */
 function dominators(region: Region): Flow {
   const count = region.blocks.length;
+  const successorsOf = region.blocks.map((block) => successors(block.end));
   const predecessors: number[][] = region.blocks.map(() => []);
-  region.blocks.forEach((block, index) => {
-    for (const to of new Set(successors(block.end))) predecessors[to]!.push(index);
+  successorsOf.forEach((list, index) => {
+    list.forEach((to, i) => {
+      if (list.indexOf(to) === i) predecessors[to]!.push(index);
+    });
   });
   const idom = new Int32Array(count).fill(-1);
   idom[0] = 0;
@@ -75,9 +80,9 @@ function dominators(region: Region): Flow {
   const isLoop = predecessors.map((list, block) => list.some((from) => from >= block));
   // Two edges from one block (both arms of a branch) make a merge as well: count edges, not blocks.
   const forward = new Int32Array(count);
-  region.blocks.forEach((block, index) => {
-    for (const to of successors(block.end)) if (to > index) forward[to]!++;
+  successorsOf.forEach((list, index) => {
+    for (const to of list) if (to > index) forward[to]!++;
   });
   const isMerge = Array.from(forward, (edges) => edges > 1);
-  return { idom, children, isLoop, isMerge, predecessors };
+  return { idom, children, isLoop, isMerge, predecessors, successors: successorsOf };
 }

@@ -8,7 +8,7 @@
 import type { CallingConvention, CodeSource } from "./code-source.js";
 import type { Flow } from "./flow.js";
 import { ALL_FLAGS, ALL_REGISTERS, DF, gprBit, RSP, xmmBit, type FlagSet, type RegisterSet } from "./registers.js";
-import { successors, type Block, type Edge, type Region } from "./region.js";
+import type { Block, Edge, Region } from "./region.js";
 
 export interface Liveness {
   /** Live at the start of each block. */
@@ -165,13 +165,14 @@ export function analyseLiveness(source: CodeSource, region: Region, flow: Flow):
     for (const edge of exitEdges(block)) use(neededOverEdge(source, region, edge));
     return { registers, flags };
   };
+  const atEnd = blocks.map((_, b) => usedAtEnd(b));
   for (let changed = true; changed;) {
     changed = false;
     for (let b = count - 1; b >= 0; b--) {
       const block = blocks[b]!;
-      let { registers, flags } = usedAtEnd(b);
+      let { registers, flags } = atEnd[b]!;
       if (!leavesAndReturns(block)) {
-        for (const to of successors(block.end)) {
+        for (const to of flow.successors[b]!) {
           registers |= registersIn[to]!;
           flags |= flagsIn[to]!;
         }

@@ -24,9 +24,9 @@ export interface TranslatorOptions {
 }
 
 export const DEFAULT_TRANSLATOR_OPTIONS = {
-  functionInstructions: 600,
-  pieceInstructions: 200,
-  moduleInstructions: 400,
+  functionInstructions: 400,
+  pieceInstructions: 150,
+  moduleInstructions: 250,
 } as const;
 
 export interface TranslationCounts {

@@ -22,6 +22,8 @@ export const WAIT_BUCKET_WORDS = 4;
 export const GUEST_PAGES = 1 << 20;
 export const MAX_TIMERS = 64;
 export const TIMER_WORDS = 16;
+export const MAX_SHARED_MAPPINGS = 256;
+export const SHARED_MAPPING_WORDS = 16;
 
 let end = 0;
 const section = (bytes: number): number => {
@@ -47,6 +49,8 @@ export const sections = {
   pageFlags: section(GUEST_PAGES),
   /** One byte for each guest page: 1 when its content may be other than zero. */
   pageDirty: section(GUEST_PAGES),
+  /** See shared-mappings.ts: a row that counts, then one for each mapping. */
+  sharedMappings: section(4 * SHARED_MAPPING_WORDS * (MAX_SHARED_MAPPINGS + 1)),
   /** See files-layout.ts. */
   files: section(FILES_BYTES),
 } as const;
@@ -60,6 +64,7 @@ export const locks = {
   signals: sections.locks / 4 + 16,
   files: sections.locks / 4 + 32,
   timers: sections.locks / 4 + 48,
+  mappings: sections.locks / 4 + 64,
 } as const;
 
 /** Word index of each process-wide variable. */

@@ -87,7 +87,9 @@ export const linkFile = (
   if (status < 0) return status;
   if (at.mount !== to.mount) return -EXDEV;
   if (at.isDirectory) return -EPERM;
-  return files.host.linkAt(at.mount, at.relative, to.mount, to.relative);
+  const result = files.host.linkAt(at.mount, at.relative, to.mount, to.relative);
+  if (result === 0 && at.isLink) files.paths.changed();
+  return result;
 };
 
 export const RENAME_NOREPLACE = 1;

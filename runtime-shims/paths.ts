@@ -9,6 +9,7 @@ import { filesHeaderWord } from "./open-files.js";
 const UNCLEAN = /\/\.{0,2}(\/|$)/;
 /** Directories that are remembered before all are forgotten. */
 const MAX_PARENTS = 4096;
+const MAX_PLAIN = 65536;
 /** Links followed in one resolution before ELOOP. */
 const MAX_LINKS = 40;
 
@@ -216,7 +217,7 @@ export class PathResolver {
         return out.trailingSlash && type !== S_IFDIR && !nameOnly ? -ENOTDIR : 0;
       }
       if (type !== S_IFDIR) return -ENOTDIR;
-      if (child.mount >= 0) this.#plain.add(plainKey(child));
+      if (child.mount >= 0) this.#notePlain(child);
       stack.push(child);
     }
     const place = stack[stack.length - 1];
@@ -256,16 +257,20 @@ export class PathResolver {
       const status = this.#stat(child, stat);
       if (status < 0) return status;
       if ((stat.mode & S_IFMT) !== S_IFDIR) return -ENOENT;
-      if (child.mount >= 0) this.#plain.add(plainKey(child));
+      if (child.mount >= 0) this.#notePlain(child);
     }
     return 0;
   }
 
+  #notePlain(place: Place): void {
+    if (this.#plain.size >= MAX_PLAIN) this.#plain.clear();
+    this.#plain.add(plainKey(place));
+  }
+
+  /** Whether a place is known to be a directory: a part of the skeleton, or seen since the last change. */
   #isPlain(place: Place): boolean {
-    if (place.node !== undefined && (place.node.mount >= 0 || place.mount < 0)) {
-      return place.node.synthetic === undefined;
-    }
-    return this.#plain.has(plainKey(place));
+    if (place.mount >= 0) return this.#plain.has(plainKey(place));
+    return place.node !== undefined && place.node.synthetic === undefined;
   }
 
   #stat(place: Place, out: FileStat): number {

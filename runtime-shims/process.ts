@@ -5,6 +5,7 @@ import { header, headerTimes, type KernelMemory, locks, MAX_THREADS } from "./ke
 import { Lock } from "./lock.js";
 import { PageMap } from "./page-map.js";
 import type { SyscallTable } from "./syscalls/table.js";
+import { flushMappings } from "./shared-mappings.js";
 import { unpark } from "./wait-queue.js";
 import { attention, rowOf, row, threadState } from "./threads.js";
 
@@ -61,6 +62,7 @@ export class Process {
       unpark(words, slot);
       this.hooks.kick(slot);
     }
+    flushMappings(this);
     this.hooks.exitProcess(waitStatus);
   }
 

@@ -307,8 +307,10 @@ export const sendToThread = (
   if (words[base + row.state] === threadState.free || words[base + row.tid] !== tid) {
     result = -ESRCH;
   } else if (blocked || !isIgnored(words, info.signo)) {
+    // The thread may unblock the signal meanwhile: it stores its mask before it looks for pending signals, and here
+    // the signal is pending before the mask is read again, so one of the two sees the other.
     if (!enqueue(words, threadTarget(slot), info)) result = -EAGAIN;
-    else if (!blocked) alert(words, slot, kick);
+    else if (!masks(words, slot, info.signo)) alert(words, slot, kick);
   }
   releaseWord(words, locks.signals);
   return result;
@@ -326,11 +328,15 @@ const pickThread = (words: Int32Array, signo: number): number => {
 export const sendToProcess = (kernel: KernelMemory, info: SignalInfo, kick: (slot: number) => void): number => {
   const words = kernel.words;
   acquireWord(words, locks.signals);
-  const slot = pickThread(words, info.signo);
   let result = 0;
-  if (slot < 0 || !isIgnored(words, info.signo)) {
-    if (!enqueue(words, processTarget, info)) result = -EAGAIN;
-    else if (slot >= 0) alert(words, slot, kick);
+  if (pickThread(words, info.signo) < 0 || !isIgnored(words, info.signo)) {
+    if (!enqueue(words, processTarget, info)) {
+      result = -EAGAIN;
+    } else {
+      // Chosen only now, for the reason given in sendToThread.
+      const slot = pickThread(words, info.signo);
+      if (slot >= 0) alert(words, slot, kick);
+    }
   }
   releaseWord(words, locks.signals);
   return result;

@@ -36,6 +36,7 @@ type Call = [name: string, ...args: (number | string)[]];
 const spawn = (tid: number): ((...call: Call) => Promise<number>) => {
   const worker = new Worker(new URL("../dist/test/files-worker.js", import.meta.url), {
     workerData: { memories, directory, tid },
+    trackUnmanagedFds: false,
   });
   worker.on("error", (error) => expect.unreachable(String(error)));
   workers.push(worker);

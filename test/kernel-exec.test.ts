@@ -85,7 +85,9 @@ test("the vDSO has what Go looks for", () => {
     ["__vdso_clock_gettime", 228],
     ["__vdso_gettimeofday", 96],
   ] as const) {
-    const code = lookUp(image, name)!;
+    const start = lookUp(image, name)!;
+    // CLOCK_MONOTONIC does without the call: `cmp edi, 1; jne call`.
+    const code = image[start] === 0x83 ? start + 5 + image[start + 4] : start;
     expect([...image.subarray(code, code + 8)]).toEqual([0xb8, nr, 0, 0, 0, 0x0f, 0x05, 0xc3]);
   }
 });

@@ -30,9 +30,12 @@ import {
   S_IFSOCK,
 } from "./types.js";
 
+/** A directory of `wasi:filesystem` 0.2, such as one from its `preopens`. */
+export type WasiDirectory = Descriptor;
+
 export interface WasiFilesOptions {
-  /** The directory of each root, from `wasi:filesystem/preopens`. */
-  readonly roots: readonly Descriptor[];
+  /** The directory of each root. */
+  readonly roots: readonly WasiDirectory[];
   readonly output: StandardOutput;
   /** Owner that all files seem to have; WASI has none. */
   readonly uid: number;
@@ -83,6 +86,8 @@ export class WasiFiles implements HostFiles {
         },
         { read: (access & ACCESS_READ) !== 0, write: (access & ACCESS_WRITE) !== 0 },
       );
+      // The shim's files in memory know no truncation, but a write at 0 replaces them.
+      if (openFlags & OPEN_TRUNCATE && descriptor.stat().size > 0n) descriptor.write(new Uint8Array(), 0n);
       if (openFlags & OPEN_EXCLUSIVE) this.#overlay.set(root, path, mode);
       const handle = this.#nextHandle++;
       this.#handles.set(handle, { descriptor, root, path });
@@ -121,7 +126,7 @@ export class WasiFiles implements HostFiles {
       while (done < from.length) {
         // The shim may keep or post what it is given: never guest memory itself.
         const bytes = from.slice(done, done + TRANSFER_BYTES);
-        const written = Number(descriptor.write(bytes, BigInt(offset + done)));
+        const written = writeAt(descriptor, bytes, offset + done);
         if (written === 0) break;
         done += written;
       }
@@ -355,6 +360,26 @@ const defaultMode = (type: number): number => {
     default:
       return 0o644;
   }
+};
+
+/** Most bytes that one call may give to a stream of WASI. */
+const STREAM_BYTES = 4096;
+
+/** The shim's files in memory write at an offset through streams only, and are replaced by a write at 0. */
+const writeAt = (descriptor: Descriptor, bytes: Uint8Array, offset: number): number => {
+  if (offset > 0 || descriptor.stat().size <= bytes.length) {
+    try {
+      return Number(descriptor.write(bytes, BigInt(offset)));
+    } catch (error) {
+      if (error !== "invalid-seek") throw error;
+    }
+  }
+  const stream = descriptor.writeViaStream(BigInt(offset));
+  for (let at = 0; at < bytes.length; at += STREAM_BYTES) {
+    stream.blockingWriteAndFlush(bytes.slice(at, at + STREAM_BYTES));
+  }
+  dispose(stream);
+  return bytes.length;
 };
 
 const attempt = (operation: () => number): number => {

@@ -5,6 +5,7 @@ import { fileKind, openFile } from "../files-layout.js";
 import type { Files } from "../files.js";
 import { ACCESS_WRITE, FileStat, type NewTime, S_IFMT, S_IFREG } from "../host/types.js";
 import type { Thread } from "../threads.js";
+import { afterFileResize } from "../shared-mappings.js";
 import { address, cstring, dirfd, fd, flags, int, long, mode } from "./kinds.js";
 import { AT_FDCWD, basePath, readPath } from "./path-argument.js";
 import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW } from "./stat.js";
@@ -200,6 +201,7 @@ const truncate = (thread: Thread, path: number, length: number): number => {
     const handle = files.host.openAt(at.mount, at.relative, 0, ACCESS_WRITE, 0);
     if (handle < 0) return handle;
     const result = files.host.setSize(handle, length);
+    if (result >= 0) afterFileResize(files, handle, length);
     files.host.close(handle);
     return result;
   });
@@ -212,7 +214,10 @@ const ftruncate = (thread: Thread, number: number, length: number): number => {
     const status = files.open.get(index, openFile.flags);
     if (status & O_PATH) return -EBADF;
     if (files.open.get(index, openFile.kind) !== fileKind.host || (status & O_ACCMODE) === O_RDONLY) return -EINVAL;
-    return files.host.setSize(files.open.get(index, openFile.handle), length);
+    const handle = files.open.get(index, openFile.handle);
+    const result = files.host.setSize(handle, length);
+    if (result >= 0) afterFileResize(files, handle, length);
+    return result;
   });
 };
 

@@ -4,6 +4,7 @@ import { header } from "../kernel-memory.js";
 import { clearPages, FIRST_PAGE, mapPages, placePages, protectPages, unmapPages } from "../mappings.js";
 import { EXEC, FILE, MAPPED, PAGE_SIZE, READ, SHARED, WRITE } from "../page-map.js";
 import type { Process } from "../process.js";
+import { allowStores, dropMappings, recordMapping, syncMappings } from "../shared-mappings.js";
 import type { Thread } from "../threads.js";
 import { address, choice, fd, flags, long, size } from "./kinds.js";
 import { type SyscallRow } from "./table.js";
@@ -139,17 +140,23 @@ const mmap = (
   if (length > TASK_SIZE) return -ENOMEM;
   if (type !== MAP_SHARED && type !== MAP_PRIVATE && (anonymous || type !== MAP_SHARED_VALIDATE)) return -EINVAL;
   const shared = type !== MAP_PRIVATE;
-  if (!anonymous && shared && (prot & PROT_WRITE) !== 0) return -EACCES;
   if (!anonymous && offset < 0) return -EINVAL;
 
   const count = pageCount(length);
   const bits = MAPPED | pageProtection(prot) | (shared ? SHARED : 0) | (anonymous ? 0 : FILE);
+  const fixed = (mmapFlags & MAP_FIXED) !== 0;
+  if (fixed && hint % PAGE_SIZE !== 0) return -EINVAL;
+  if (fixed) dropMappings(process, hint / PAGE_SIZE, hint / PAGE_SIZE + count);
   const first = process.memoryLock.hold(() => reserve(process, hint, count, mmapFlags, bits));
   if (first < 0) return first;
   const at = first * PAGE_SIZE;
   if (anonymous) return at;
   process.pages.markDirty(first, first + count);
-  const filled = fillFromFile(thread, at, length, descriptor, offset);
+  let filled = fillFromFile(thread, at, count * PAGE_SIZE, descriptor, offset);
+  // A private copy needs no record; /dev/zero and the like are private in either case.
+  if (filled === 0 && shared) {
+    filled = recordMapping(process, descriptor, first, first + count, offset, (prot & PROT_WRITE) !== 0);
+  }
   if (filled < 0) {
     process.memoryLock.hold(() => unmapPages(process, first, first + count));
     return filled;
@@ -162,7 +169,9 @@ const munmap = (thread: Thread, start: number, length: number): number => {
   if (start % PAGE_SIZE !== 0 || start > TASK_SIZE || length > TASK_SIZE - start || length === 0) return -EINVAL;
   const [first, end] = clip(start, length);
   const { process } = thread;
-  if (end > first) process.memoryLock.hold(() => unmapPages(process, first, end));
+  if (end <= first) return 0;
+  dropMappings(process, first, end);
+  process.memoryLock.hold(() => unmapPages(process, first, end));
   return 0;
 };
 
@@ -196,6 +205,8 @@ const mprotect = (thread: Thread, start: number, length: number, prot: number): 
   if ((prot & ~PROT_ALL) !== 0) return -EINVAL;
   if (start + length > TASK_SIZE) return -ENOMEM;
   const bits = pageProtection(prot);
+  const [from, to] = clip(start, length);
+  if ((bits & WRITE) !== 0 && !allowStores(process, from, to)) return -EACCES;
   return process.memoryLock.hold(() => {
     const [first, end] = clip(start, length);
     // Linux changes what lies before the first hole.
@@ -289,6 +300,8 @@ const mremap = (
   if (fixed && (target % PAGE_SIZE !== 0 || target > GUEST_TOP - newLength)) return -EINVAL;
   const wanted = target / PAGE_SIZE;
   if (fixed && wanted < first + oldCount && first < wanted + count) return -EINVAL;
+  if (old < GUEST_TOP) dropMappings(process, first, Math.min(first + oldCount, GUEST_TOP / PAGE_SIZE));
+  if (fixed) dropMappings(process, wanted, wanted + count);
   return process.memoryLock.hold(() => {
     if (old >= GUEST_TOP || !pages.isMapped(first, first + oldCount)) return -EFAULT;
     const bits = pages.flags[first];
@@ -336,7 +349,8 @@ const msync = (thread: Thread, start: number, length: number, syncFlags: number)
   if ((syncFlags & ~7) !== 0 || start % PAGE_SIZE !== 0) return -EINVAL;
   if ((syncFlags & MS_ASYNC) !== 0 && (syncFlags & MS_SYNC) !== 0) return -EINVAL;
   if (start + length > TASK_SIZE) return -ENOMEM;
-  return length === 0 ? 0 : eachMapped(thread.process, start, length, () => {});
+  if (length === 0) return 0;
+  return eachMapped(thread.process, start, length, (first, end) => syncMappings(thread.process, first, end));
 };
 
 /** Memory mapping system calls. */

@@ -61,7 +61,7 @@ export function serveGuestThreads(init: WorkerInit, platform: WorkerPlatform): n
     syscall: () => syscall(thread),
     poll: () => deliverPending(thread),
     fault: (what) => deliverFault(thread, what, platform),
-    timeStamp: () => BigInt(Math.trunc(platform.clock.monotonicNs())),
+    timeStamp: platform.clock.monotonicNs,
     startTranslator: () => platform.post({ type: "translator" }),
   };
   let executor: Executor | undefined;
@@ -116,6 +116,7 @@ function machineHooks(
       target.fsBase = start.fsBase;
       pool.assign(reserved.worker, start);
       if (!reserved.idle) platform.post({ type: "create", worker: reserved.worker });
+      else if (pool.idleCount === 0) platform.post({ type: "spare" });
       return true;
     },
     exitProcess: (waitStatus) => platform.post({ type: "exit", waitStatus }),

@@ -53,7 +53,7 @@ async function close(context: BrowserContext, server: PreviewServer, profile: st
 const viteConfig = (): InlineConfig => ({
   configFile: false,
   root: path.join(projectRoot, "test", "browser", "page"),
-  logLevel: "warn",
+  logLevel: "error",
   plugins: [gojit(), guestExecutables],
   build: { outDir: path.join(projectRoot, "dist", "test", "browser", "page-build"), emptyOutDir: true },
   preview: { host: "127.0.0.1", port: 0 },

@@ -8,6 +8,8 @@ export interface GuestRequest {
   readonly stdin: string;
   readonly cpus: number;
   readonly timeoutMs: number;
+  /** Where the working directory is: in gojit's files in memory, or in those of preview2-shim. */
+  readonly workDirectory: "memory" | "shim";
   /** Files to bring back, relative to the working directory. */
   readonly files: readonly string[];
 }

@@ -1,30 +1,42 @@
 /** The page under test: runs what the driver asks for, with gojit's own root export. */
+import { _setFileData, type FileData, preopens } from "@bytecodealliance/preview2-shim/filesystem";
 import { run } from "gojit";
 import "../protocol.js";
 
-globalThis.runGuest = async ({ program, args, env, stdin, cpus, timeoutMs, files }) => {
+globalThis.runGuest = async ({ program, args, env, stdin, cpus, timeoutMs, workDirectory, files }) => {
   const response = await fetch(program);
+  const shimFiles: FileData = { dir: {} };
+  _setFileData(shimFiles);
   const result = await run({
     program: new Uint8Array(await response.arrayBuffer()),
     args,
     env,
     cpus,
     currentDirectory: "/work",
+    ...(workDirectory === "shim" && { directories: { "/work": preopens.getDirectories()[0]![0] } }),
     stdin: fromBase64(stdin),
     abort: AbortSignal.timeout(timeoutMs),
   });
+  const contentOf = (name: string): Uint8Array | undefined =>
+    workDirectory === "shim" ? findInShim(shimFiles, name) : result.readFile(`/work/${name}`);
   return {
     status: result.status,
     stdout: toBase64(result.stdout),
     stderr: toBase64(result.stderr),
     files: Object.fromEntries(
       files.map((name) => {
-        const content = result.readFile(`/work/${name}`);
+        const content = contentOf(name);
         return [name, content === undefined ? null : toBase64(content)];
       }),
     ),
   };
 };
+
+function findInShim(top: FileData, name: string): Uint8Array | undefined {
+  let entry: FileData | undefined = top;
+  for (const part of name.split("/")) entry = entry?.dir?.[part];
+  return entry?.source instanceof Uint8Array ? entry.source : undefined;
+}
 
 const fromBase64 = (text: string): Uint8Array => Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
 

@@ -27,6 +27,7 @@ func init() {
 	register("kill-self", guestKillSelf)
 	register("signals", guestSignals)
 	register("procinfo", guestProcinfo)
+	register("unknown-syscall", guestUnknownSyscall)
 }
 
 func guestArgs(args []string) {
@@ -261,4 +262,12 @@ func guestProcinfo(args []string) {
 	check("uname", syscall.Uname(&name) == nil && name.Sysname[0] == 'L')
 	var usage syscall.Rusage
 	check("rusage", syscall.Getrusage(syscall.RUSAGE_SELF, &usage) == nil)
+}
+
+// guestUnknownSyscall makes a system call that no kernel has.
+func guestUnknownSyscall(args []string) {
+	for i := 0; i < 2; i++ {
+		_, _, errno := syscall.Syscall(9999, 1, 2, 3)
+		fmt.Println(errno)
+	}
 }
