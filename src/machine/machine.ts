@@ -60,9 +60,6 @@ export interface Ending {
 /** gojit itself failed; the message says how. */
 export class MachineError extends Error {}
 
-/** Workers created before they are asked for: a Go program starts three to four threads at once. */
-const SPARE_WORKERS = 3;
-
 export class Machine {
   readonly parts: MachineParts;
   readonly arena: CodeArena;
@@ -128,20 +125,18 @@ export class Machine {
     cpu.rip = start.rip;
     cpu.rflags = start.rflags;
     this.pool.assign(first, start);
+    // It takes tens of milliseconds to start, and then waits for the runtime module: see `run`.
+    this.startGuestWorker(first);
   }
 
   /**
-   * Starts the Workers and waits for the process to end. Call it once. `loadCode` may fill the arena with translated
-   * code of an earlier run: meanwhile the first Worker starts.
+   * Starts the program and waits for its end. Call it once. `loadCode` may fill the arena with translated code of an
+   * earlier run.
    */
-  async run(loadCode?: () => void): Promise<Ending> {
-    this.startGuestWorker(0);
-    loadCode?.();
+  async run(loadCode?: () => Promise<void>): Promise<Ending> {
+    await loadCode?.();
     if (this.arena.moduleCount === 0) this.startTranslator();
-    for (let i = 0; i < SPARE_WORKERS; i++) {
-      const worker = this.pool.addSpare();
-      if (worker >= 0) this.startGuestWorker(worker);
-    }
+    this.addSpare();
     return this.ending;
   }
 
@@ -171,6 +166,11 @@ export class Machine {
   private startGuestWorker(worker: number): void {
     this.start({ kind: "guest", parts: this.parts, worker });
   }
+  /** One Worker more than there are threads, so that the next thread need not wait for it to start. */
+  private addSpare(): void {
+    const worker = this.pool.addSpare();
+    if (worker >= 0) this.startGuestWorker(worker);
+  }
   private start(init: WorkerInit): void {
     this.workers.push(
       this.platform.startWorker(
@@ -193,6 +193,9 @@ export class Machine {
         break;
       case "create":
         this.startGuestWorker(message.worker);
+        break;
+      case "spare":
+        this.addSpare();
         break;
       case "translator":
         this.start({ kind: "translator", parts: this.parts, worker: -1 });
