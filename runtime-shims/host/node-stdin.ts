@@ -16,7 +16,7 @@ import { StdinRing } from "./stdin-ring.js";
 export const feedStdin = (kernel: KernelMemory, raise: (signo: number) => void): void => {
   const ring = new StdinRing(kernel);
   const terminal = new Terminal(kernel);
-  const raw = isatty(0) ? followTerminalModes(terminal) : { on: false };
+  const raw = isTerminal(0) ? followTerminalModes(terminal) : { on: false };
   let typedEnd = false;
   const discipline = new LineDiscipline(terminal, {
     put: (bytes) => ring.put(bytes.subarray(0, ring.room)),
