@@ -30,7 +30,7 @@ export interface ExecutionHooks {
   /** The poll word is set; cpu.rip is exact. Clears it. */
   poll(): Continuation;
   fault(fault: GuestFault): Continuation;
-  /** Time stamp counter: a monotonic count below 2^53; . */
+  /** Time stamp counter: a monotonic count below 2^53. */
   timeStamp(): number;
   /** Sees to it that a translator serves the channel. Called once per process. */
   startTranslator(): void;
