@@ -97,9 +97,10 @@ const checkHeadroom = (w: WasmBuilder): Expr => w.call("headroom", [w.i32.const(
  * is made of values that are all needed at once, on a path that is never taken.
  */
 function addHeadroom(w: WasmBuilder): void {
-  const load = () => w.load(CPU, v128, 16, w.i32.const(0), 0);
-  let sum = w.block(null, [w.drop(w.call("syscall", [], i32)), load()], v128);
-  for (let size = 0; size < HEADROOM_BYTES; size += 16) sum = w.i32x4.add(load(), sum);
+  // From different places, so that no two are the same value.
+  const load = (address: number) => w.load(CPU, v128, 16, w.i32.const(0), address);
+  let sum = w.block(null, [w.drop(w.call("syscall", [], i32)), load(0)], v128);
+  for (let address = 0; address < HEADROOM_BYTES; address += 16) sum = w.i32x4.add(load(address), sum);
   const never = w.block(null, [w.store(CPU, v128, 16, w.i32.const(0), sum, 0)]);
   w.addFunction("headroom", w.types([i32]), none, [], w.if(w.local.get(0, i32), never));
 }
