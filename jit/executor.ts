@@ -20,7 +20,7 @@ export type Continuation = typeof CONTINUE | typeof REPLACED | typeof ENDED;
 
 /** A synchronous exception of the guest; cpu.rip and RSP are exact. */
 export interface GuestFault {
-  readonly kind: "page" | "divide" | "breakpoint" | "illegal" | "protection" | "unimplemented";
+  readonly kind: "page" | "divide" | "breakpoint" | "illegal" | "protection" | "unimplemented" | "unaligned";
   /** Faulting data address, or the address that execution could not go on at; -1 for an access whose address is lost. */
   readonly address: number;
 }
@@ -31,7 +31,7 @@ export interface ExecutionHooks {
   /** The poll word is set; cpu.rip is exact. Clears it. */
   poll(): Continuation;
   fault(fault: GuestFault): Continuation;
-  /** Time stamp counter: a monotonic count below 2^53; . */
+  /** Time stamp counter: a monotonic count below 2^53. */
   timeStamp(): number;
   /** Sees to it that a translator serves the channel. Called once per process. */
   startTranslator(): void;
@@ -235,6 +235,8 @@ export class Executor {
     switch (site.kind) {
       case "memory":
         return this.fault(pc, { kind: "page", address: -1 });
+      case "unaligned":
+        return this.fault(pc, { kind: "unaligned", address: pc });
       case "division":
         return this.fault(pc, { kind: "divide", address: pc });
       case "unreachable": {

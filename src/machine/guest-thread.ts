@@ -11,7 +11,7 @@ import type { Outcome } from "../../runtime-shims/outcome.js";
 import { deliverPending, syscall } from "../../runtime-shims/personality.js";
 import { fault } from "../../runtime-shims/signal-delivery.js";
 import { Process } from "../../runtime-shims/process.js";
-import { SIGFPE, SIGILL, SIGSEGV, SIGTRAP } from "../../runtime-shims/signals.js";
+import { SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP } from "../../runtime-shims/signals.js";
 import { syscallTable } from "../../runtime-shims/syscalls/index.js";
 import { NUMBER_REGISTER } from "../../runtime-shims/syscalls/table.js";
 import { beginThread } from "../../runtime-shims/thread-start.js";
@@ -40,6 +40,7 @@ const SEGV_MAPERR = 1;
 const SI_KERNEL = 0x80;
 const FPE_INTDIV = 1;
 const ILL_ILLOPN = 2;
+const BUS_ADRALN = 1;
 
 /** Runs the threads that the pool assigns to this Worker, for ever. */
 export function serveGuestThreads(init: WorkerInit, platform: WorkerPlatform): never {
@@ -152,6 +153,9 @@ function deliverFault(thread: Thread, what: GuestFault, platform: WorkerPlatform
         `gojit: the instruction at 0x${address.toString(16)} (bytes ${codeBytes(thread, address)}) is not implemented`,
       );
       return fault(thread, { signal: SIGILL, code: ILL_ILLOPN, address });
+    case "unaligned":
+      platform.report(`gojit: atomic access to unaligned memory at 0x${address.toString(16)} is not implemented`);
+      return fault(thread, { signal: SIGBUS, code: BUS_ADRALN, address: 0 });
     case "illegal":
       return fault(thread, { signal: SIGILL, code: ILL_ILLOPN, address });
   }
