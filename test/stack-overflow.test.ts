@@ -81,7 +81,7 @@ test.each([
       return false;
     }
     override request(pc: number): boolean {
-      useStack(50);
+      useStack(100);
       return translator.translate(pc);
     }
   }
@@ -102,7 +102,7 @@ test.each([
       syscall: () => {
         if (cpu.gpr[RAX] === BigInt(EXIT)) return ENDED;
         calls++;
-        useStack(50);
+        useStack(100);
         stackPointers.add(cpu.gpr[RSP]!);
         return CONTINUE;
       },
