@@ -23,8 +23,6 @@ export const CPU_TRAP_VECTOR = 436;
 export const CPU_SCRATCH = 440;
 /** MXCSR XOR its default 0x1F80, 32 bits. */
 export const CPU_MXCSR = 472;
-/** Event counters kept by translated code, see `COUNTERS`. */
-export const CPU_COUNTERS = 512;
 
 /** Direct-mapped cache of guest address → table slot: `LOOKUP_ENTRIES` pairs of 32-bit words (address, slot). */
 export const CPU_LOOKUP = 4096;

@@ -17,6 +17,8 @@ export type GojitErrorCode =
   | "unsupported-go"
   | "needs-newer-cpu"
   | "no-such-function"
+  | "does-not-fit"
+  | "no-memory"
   | "missing-engine-feature";
 
 /** Exit statuses a shell gives: 1 for nothing found, 2 for a wrong command line, 126 for "cannot be executed", 127 for "not found". */

@@ -1,62 +1,16 @@
 /** Running a program for an embedder, in Node and in a page alike: files in memory, streams as bytes. */
 import { feedBytes } from "../runtime-shims/host/feed-stdin.js";
-import { MemoryFiles, type MemoryTree } from "../runtime-shims/host/memory-files.js";
+import { MemoryFiles } from "../runtime-shims/host/memory-files.js";
 import { JoinedFiles } from "../runtime-shims/host/joined-files.js";
 import { closeFiles, createFilesChannel, serveFiles } from "../runtime-shims/host/remote-files.js";
-import { type WasiDirectory, WasiFiles } from "../runtime-shims/host/wasi-fs.js";
+import { WasiFiles } from "../runtime-shims/host/wasi-fs.js";
 import { checkEngine } from "./engine-features.js";
 import { GojitError } from "./errors.js";
 import { Machine, type SupervisorPlatform } from "./machine/machine.js";
 import { MAX_GUEST_PAGES } from "./machine/parts.js";
 import type { RemoteSetup } from "./machine/remote-setup.js";
 import { openProgram } from "./program.js";
-
-/** What to run, and all that it sees of the world. */
-export interface RunOptions {
-  /** The bytes of a static linux/amd64 Go executable. */
-  readonly program: Uint8Array;
-  /** Arguments after the program's name. */
-  readonly args?: readonly string[];
-  /** Absolute guest path that the program takes for its own, and its name in os.Args; default `/program`. */
-  readonly path?: string;
-  /** Environment variables; default none. */
-  readonly env?: Readonly<Record<string, string>>;
-  /** The file system to begin with: names below `/` to texts, bytes, links and directories. /tmp is made if need be. */
-  readonly files?: MemoryTree;
-  /**
-   * Directories of a `wasi:filesystem` 0.2 implementation, by the absolute guest path where they are seen. They are used
-   * from the realm that called `run`.
-   */
-  readonly directories?: Readonly<Record<string, WasiDirectory>>;
-  /** Absolute guest path of the working directory, made if need be; default `/`. */
-  readonly currentDirectory?: string;
-  /** Standard input; default empty. Read only as the program asks for it. */
-  readonly stdin?: Uint8Array | AsyncIterable<Uint8Array>;
-  /** Gets what the program writes to standard output, as it writes it. Without it the result has everything. */
-  readonly stdout?: (bytes: Uint8Array) => void;
-  /** The same for standard error, where gojit's own messages go too. */
-  readonly stderr?: (bytes: Uint8Array) => void;
-  /** What runtime.NumCPU reports; default: as many as the host tells. */
-  readonly cpus?: number;
-  /** Size of the guest's address space in bytes, at most and by default 4 GiB; reserved, not used, at the start. */
-  readonly memoryBytes?: number;
-  /** Ends the program as SIGKILL does. */
-  readonly abort?: AbortSignal;
-}
-
-/** How a program ended. */
-export interface RunResult {
-  /** The exit status as a shell gives it: 128+n if signal n ended the program. */
-  readonly status: number;
-  /** The number of the signal that ended the program, or 0. */
-  readonly signal: number;
-  /** Everything written to standard output; empty if `RunOptions.stdout` got it. */
-  readonly stdout: Uint8Array;
-  /** Everything written to standard error; empty if `RunOptions.stderr` got it. */
-  readonly stderr: Uint8Array;
-  /** A file in memory that the program left; undefined if there is none at that absolute guest path. */
-  readFile(path: string): Uint8Array | undefined;
-}
+import { checkRunOptions, type RunOptions, type RunResult } from "./run-options.js";
 
 const WASM_PAGE_BYTES = 65536;
 const OPEN_FILES = 1024;
@@ -70,7 +24,8 @@ const GID = 1000;
  * Runs a program to its end.
  * @param platform the host's Workers and clocks
  * @param hostCpus the default of `cpus`
- * @throws GojitError if the program or the engine is unfit; MachineError if gojit itself fails
+ * @throws GojitError if the options, the program or the engine are unfit; MachineError if gojit itself fails; whatever
+ *   `stdout` or `stderr` throws
  */
 export async function runOn(
   platform: (setup: RemoteSetup) => SupervisorPlatform,
@@ -78,13 +33,19 @@ export async function runOn(
   options: RunOptions,
 ): Promise<RunResult> {
   checkEngine();
+  checkRunOptions(options);
   const { image, go } = openProgram(options.program);
-  const path = absolute("path", options.path ?? "/program");
-  const currentDirectory = absolute("currentDirectory", options.currentDirectory ?? "/");
+  const { path = "/program", currentDirectory = "/", stdin = new Uint8Array(), abort } = options;
   const streams = [new Collector(), new Collector(options.stdout), new Collector(options.stderr)];
+  let callerFailed: { readonly error: unknown } | undefined;
   const output = {
     write(handle: number, bytes: Uint8Array): number {
-      streams[handle]!.add(bytes);
+      try {
+        streams[handle]!.add(bytes);
+      } catch (error) {
+        callerFailed ??= { error };
+        abandon();
+      }
       return bytes.length;
     },
   };
@@ -96,10 +57,7 @@ export async function runOn(
     [files, wasiFiles],
     [{ host: 0, root: 0 }, ...directories.map((_, root) => ({ host: 1, root }))],
   );
-  const mounts = ["/", ...directories.map(([guest]) => absolute("directories", guest))].map((guest) => ({
-    guest,
-    readOnly: false,
-  }));
+  const mounts = ["/", ...directories.map(([guest]) => guest)].map((guest) => ({ guest, readOnly: false }));
   const channel = createFilesChannel();
   const machine = await createMachine(
     {
@@ -120,13 +78,13 @@ export async function runOn(
     platform({ channel, mounts, executable: path, currentDirectory }),
   );
   const abandon = (): void => machine.abandon(SIGKILL);
-  const { stdin = new Uint8Array(), abort } = options;
   const stopStdin = feedBytes(machine.kernel, stdin instanceof Uint8Array ? [stdin] : stdin);
   void serveFiles(channel, host);
   try {
     if (abort?.aborted) abandon();
     abort?.addEventListener("abort", abandon);
     const { waitStatus } = await machine.run();
+    if (callerFailed) throw callerFailed.error;
     const signal = waitStatus & 0x7f;
     return {
       status: signal ? 128 + signal : waitStatus >> 8,
@@ -152,23 +110,10 @@ async function createMachine(...parameters: ConstructorParameters<typeof Machine
     try {
       return new Machine(...parameters);
     } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-      if (waitedMs >= RELEASE_MS) throw new GojitError("missing-engine-feature", NO_SPACE);
+      if (!(error instanceof GojitError) || error.code !== "no-memory" || waitedMs >= RELEASE_MS) throw error;
     }
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }
-}
-
-const NO_SPACE =
-  "this JavaScript engine has no address space left for the program's memory; " +
-  "let other programs end first, or give a smaller memoryBytes.";
-
-function absolute(option: string, path: string): string {
-  if (/^\/$|^(\/(?!\.{1,2}(\/|$))[^/\0]+)+$/.test(path)) return path;
-  throw new GojitError(
-    "bad-option",
-    `${option}: "${path}" is no absolute path in its shortest form, such as /home/me.`,
-  );
 }
 
 /** What is written to a stream: handed on, or kept. */

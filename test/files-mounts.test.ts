@@ -31,13 +31,23 @@ const list = (guest: FakeGuest, path: string): string | number => {
 };
 
 const tree = {
-  project: { "main.go": "package main", sub: { inner: "inner" }, up: { link: "../../../outside" }, abs: { link: "/etc/motd" } },
+  project: {
+    "main.go": "package main",
+    sub: { inner: "inner" },
+    up: { link: "../../../outside" },
+    abs: { link: "/etc/motd" },
+  },
   tmp: { scratch: "scratch" },
   shared: { data: "data" },
   zone: "UTC",
   outside: "never to be seen",
 };
-const mounts = { "/home/user/project": "project", "/tmp": "tmp", "/tmp/shared": "ro:shared", "/etc/localtime": "ro:zone" };
+const mounts = {
+  "/home/user/project": "project",
+  "/tmp": "tmp",
+  "/tmp/shared": "ro:shared",
+  "/etc/localtime": "ro:zone",
+};
 
 test("directories that lead to mounts can be listed and walked, and hold nothing else", () => {
   const guest = newGuest(tree, mounts, "/home/user/project");

@@ -64,9 +64,20 @@ describe("run, for embedders", () => {
     expect(result).toMatchObject({ status: 137, signal: 9 });
   });
 
+  test("what the caller's function throws ends the run", async () => {
+    const stdout = (): void => {
+      throw new Error("enough");
+    };
+    await expect(runGuest(["output", "300000"], { stdout })).rejects.toThrow("enough");
+  });
+
   test("what cannot run is refused by name", async () => {
     await expect(run({ program: new Uint8Array(100) })).rejects.toThrow(GojitError);
     await expect(runGuest([], { currentDirectory: "home" })).rejects.toMatchObject({ code: "bad-option" });
     await expect(runGuest([], { path: "/a/../b" })).rejects.toMatchObject({ code: "bad-option" });
+    await expect(runGuest(["a\0b"])).rejects.toMatchObject({ code: "bad-option" });
+    await expect(runGuest([], { env: { "A=B": "" } })).rejects.toMatchObject({ code: "bad-option" });
+    await expect(runGuest([], { cpus: 0 })).rejects.toMatchObject({ code: "bad-option" });
+    await expect(runGuest(["x".repeat(3_000_000)])).rejects.toMatchObject({ code: "does-not-fit" });
   });
 });

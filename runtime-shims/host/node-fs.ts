@@ -1,5 +1,5 @@
 import * as fs from "node:fs";
-import { isatty } from "node:tty";
+import { isTerminal } from "./node-terminal.js";
 import { ENOENT } from "../errno.js";
 import { encodeName, decodeName, hasRawBytes } from "../names.js";
 import { resultOfError } from "./errors.js";
@@ -211,7 +211,7 @@ export class NodeFiles implements HostFiles {
   }
 
   isTerminal(handle: number): boolean {
-    return isatty(handle);
+    return isTerminal(handle);
   }
 
   position(handle: number): number {

@@ -1,4 +1,4 @@
-import { isatty } from "node:tty";
+import { isTerminal } from "./node-terminal.js";
 import * as errno from "../errno.js";
 import { filesHeader } from "../files-layout.js";
 import type { KernelMemory } from "../kernel-memory.js";
@@ -44,7 +44,7 @@ const somethingNew = (stream: NodeJS.ReadStream): Promise<void> =>
 
 /** Keeps the terminal's size in kernel memory, for TIOCGWINSZ. Supervisor. */
 export const followTerminalSize = (kernel: KernelMemory): void => {
-  if (!isatty(1)) return;
+  if (!isTerminal(1)) return;
   const update = (): void => {
     kernel.words[filesHeaderWord(filesHeader.terminalRows)] = process.stdout.rows ?? 0;
     kernel.words[filesHeaderWord(filesHeader.terminalColumns)] = process.stdout.columns ?? 0;

@@ -108,7 +108,13 @@ const answer = (channel: Channel, host: HostFiles): void => {
   // The bytes stand after the handle, a FileStat comes last.
   const [first, ...rest] = args;
   const ordered = raw !== undefined ? [first, raw, ...rest] : transfer === "stat" ? [...args, stat] : args;
-  const result = call.apply(host, [...ordered]);
+  let result: unknown;
+  try {
+    result = call.apply(host, [...ordered]);
+  } catch {
+    // Hosts do not throw. If one does, the guest has to get an answer all the same.
+    result = -EIO;
+  }
   const filled = transfer === "read" ? raw?.subarray(0, Math.max(0, result as number)) : undefined;
   const reply = { result, stat: transfer === "stat" ? stat : undefined };
   if (!channel.put(reply, filled)) channel.put({ result: -EIO }, undefined);

@@ -1,8 +1,8 @@
 import { EFAULT, EINVAL, EPERM, ESRCH } from "../errno.js";
-import { header, MAX_THREADS } from "../kernel-memory.js";
+import { header } from "../kernel-memory.js";
 import { PAGE_SIZE } from "../page-map.js";
 import { getRlimit, type Rlimit, RLIMIT_NOFILE, RLIMITS, setRlimit } from "../rlimits.js";
-import { rowOf, row, type Thread } from "../threads.js";
+import { row, type Thread } from "../threads.js";
 import { address, choice, flags, int, pointerOut, size } from "./kinds.js";
 import type { SyscallRow } from "./table.js";
 import { processCpu } from "./time.js";
@@ -190,17 +190,6 @@ const prctl = (thread: Thread, option: number, value: number, ...rest: [number, 
       // PR_SET_VMA among them: a kernel without CONFIG_ANON_VMA_NAME answers so, and Go stops asking.
       return -EINVAL;
   }
-};
-
-/** Number of live threads, for /proc. */
-export const threadTids = (thread: Thread): number[] => {
-  const { words } = thread.process.kernel;
-  const tids: number[] = [];
-  for (let slot = 0; slot < MAX_THREADS; slot++) {
-    const base = rowOf(slot);
-    if (Atomics.load(words, base + row.state) !== 0) tids.push(Atomics.load(words, base + row.tid));
-  }
-  return tids;
 };
 
 const resource = choice({ RLIMIT_STACK: 3, RLIMIT_CORE: 4, RLIMIT_NPROC: 6, RLIMIT_NOFILE, RLIMIT_AS: 9 });

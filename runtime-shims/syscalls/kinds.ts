@@ -8,7 +8,7 @@ export const int: ArgKind = { decode: "int", format: (value) => `${value}` };
 /** Unsigned 32-bit integer. */
 export const uint: ArgKind = { decode: "uint", format: (value) => `${value}` };
 /** File descriptor. */
-export const fd: ArgKind = int;
+export const fd: ArgKind = { ...int };
 /** Directory file descriptor of an *at call. */
 export const dirfd: ArgKind = { decode: "int", format: (value) => (value === -100 ? "AT_FDCWD" : `${value}`) };
 /** Length in bytes. */
@@ -19,13 +19,6 @@ export const long: ArgKind = { decode: "long", format: (value) => `${value}` };
 export const mode: ArgKind = { decode: "uint", format: (value) => `0${value.toString(8)}` };
 /** Guest address that `run` checks itself. */
 export const address: ArgKind = { decode: "ulong", format: hex };
-
-/** Pointer to `bytes` bytes that the call reads, checked before `run`. */
-export const pointerIn = (bytes: number, nullable = false): ArgKind => ({
-  decode: "ulong",
-  check: { access: "in", bytes, nullable },
-  format: hex,
-});
 
 /** Pointer to `bytes` bytes that the call writes, checked before `run`. */
 export const pointerOut = (bytes: number, nullable = false): ArgKind => ({

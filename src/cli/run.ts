@@ -8,7 +8,7 @@ import { checkEngine } from "../engine-features.js";
 import { Machine } from "../machine/machine.js";
 import { nodePlatform } from "../machine/node-platform.js";
 import type { ParsedCommand } from "./commands.js";
-import { programCache } from "./program-cache.js";
+import type { ProgramCache } from "./program-cache.js";
 import { createPrivateTmp, hostPermissionSource } from "./host-permissions.js";
 import { loadProgram } from "./load-program.js";
 import { checkGrants, decidePermissions, guestPathOf } from "./permissions.js";
@@ -82,8 +82,13 @@ export async function runCommand(parsed: ParsedCommand): Promise<number> {
       options.timeoutMs === undefined
         ? undefined
         : setTimeout(() => machine.abandon(TIMED_OUT << 8), options.timeoutMs);
-    const cache = programCache(program, machine, options);
-    const { waitStatus } = await machine.run(cache && (() => cache.load()));
+    let cache: ProgramCache | undefined;
+    const { waitStatus } = await machine.run(async () => {
+      // What only the cache needs is loaded while the first Worker starts.
+      const { programCache } = await import("./program-cache.js");
+      cache = programCache(program, machine, options);
+      cache?.load();
+    });
     clearTimeout(timer);
     cache?.save();
     return waitStatus & 0x7f ? 128 + (waitStatus & 0x7f) : waitStatus >> 8;

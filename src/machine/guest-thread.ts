@@ -114,6 +114,7 @@ function machineHooks(
       target.fsBase = start.fsBase;
       pool.assign(reserved.worker, start);
       if (!reserved.idle) platform.post({ type: "create", worker: reserved.worker });
+      else if (pool.idleCount === 0) platform.post({ type: "spare" });
       return true;
     },
     exitProcess: (waitStatus) => platform.post({ type: "exit", waitStatus }),

@@ -6,11 +6,12 @@ import { CodeArena } from "../../jit/code-arena.js";
 import { TranslationChannel } from "../../jit/channel.js";
 import { CPU_PAGES } from "../../jit/cpu-block.js";
 import { CpuState } from "../../jit/cpu-state.js";
-import { createProcess } from "../../runtime-shims/exec.js";
+import { createProcess, ExecError } from "../../runtime-shims/exec.js";
 import type { HostClock } from "../../runtime-shims/hooks.js";
 import { KernelMemory } from "../../runtime-shims/kernel-memory.js";
 import { runTimers } from "../../runtime-shims/timers.js";
 import type { ElfImage } from "../elf/image.js";
+import { GojitError } from "../errors.js";
 import type { GoMetadata } from "../go/metadata.js";
 import type { MachineParts, WorkerInit, WorkerMessage } from "./parts.js";
 import { ThreadPool } from "./thread-pool.js";
@@ -59,9 +60,6 @@ export interface Ending {
 /** gojit itself failed; the message says how. */
 export class MachineError extends Error {}
 
-/** Workers created before they are asked for: a Go program starts three to four threads at once. */
-const SPARE_WORKERS = 3;
-
 export class Machine {
   readonly parts: MachineParts;
   readonly arena: CodeArena;
@@ -76,18 +74,11 @@ export class Machine {
   constructor(options: MachineOptions, platform: SupervisorPlatform) {
     this.platform = platform;
     this.ending = new Promise((resolve, reject) => (this.settle = { resolve, reject }));
-    const guestMemory = new WebAssembly.Memory({
-      initial: options.memoryPages,
-      maximum: options.memoryPages,
-      shared: true,
-    });
+    const guestMemory = sharedMemory(options.memoryPages);
     this.kernel = KernelMemory.create();
     this.arena = new CodeArena(CodeArena.allocate());
     this.pool = new ThreadPool(ThreadPool.allocate(platform.maxWorkers));
-    const cpuMemories = Array.from(
-      { length: platform.maxWorkers },
-      () => new WebAssembly.Memory({ initial: CPU_PAGES, maximum: CPU_PAGES, shared: true }),
-    );
+    const cpuMemories = Array.from({ length: platform.maxWorkers }, () => sharedMemory(CPU_PAGES));
     const { image } = options;
     const last = image.segments[image.segments.length - 1]!;
     this.parts = {
@@ -104,48 +95,48 @@ export class Machine {
       stats: options.stats,
       platform: platform.workerData,
     };
-    const start = createProcess(this.kernel, guestMemory.buffer as SharedArrayBuffer, platform.clock, {
-      image: {
-        segments: image.segments.map((segment) => ({
-          vaddr: segment.vaddr,
-          bytes: image.bytes.subarray(segment.fileOffset, segment.fileOffset + segment.fileSize),
-          memSize: segment.memSize,
-          flags: segment.flags,
-        })),
-        entry: image.entry,
-        programHeaders: image.programHeadersAddress,
-        programHeaderCount: image.programHeaderCount,
-      },
-      argv: options.argv,
-      env: options.env,
-      path: options.path,
-      pid: options.pid,
-      uid: options.uid,
-      gid: options.gid,
-      cpus: options.cpus,
-      openFiles: options.openFiles,
-      hwcap: 0,
-    });
+    const start = fitting(() =>
+      createProcess(this.kernel, guestMemory.buffer as SharedArrayBuffer, platform.clock, {
+        image: {
+          segments: image.segments.map((segment) => ({
+            vaddr: segment.vaddr,
+            bytes: image.bytes.subarray(segment.fileOffset, segment.fileOffset + segment.fileSize),
+            memSize: segment.memSize,
+            flags: segment.flags,
+          })),
+          entry: image.entry,
+          programHeaders: image.programHeadersAddress,
+          programHeaderCount: image.programHeaderCount,
+        },
+        argv: options.argv,
+        env: options.env,
+        path: options.path,
+        pid: options.pid,
+        uid: options.uid,
+        gid: options.gid,
+        cpus: options.cpus,
+        openFiles: options.openFiles,
+        hwcap: 0,
+      }),
+    );
     const first = this.pool.reserve()!.worker;
     const cpu = new CpuState(cpuMemories[first]!.buffer as SharedArrayBuffer);
     cpu.gpr.set(start.gpr);
     cpu.rip = start.rip;
     cpu.rflags = start.rflags;
     this.pool.assign(first, start);
+    // It takes tens of milliseconds to start, and then waits for the runtime module: see `run`.
+    this.startGuestWorker(first);
   }
 
   /**
-   * Starts the Workers and waits for the process to end. Call it once. `loadCode` may fill the arena with translated
-   * code of an earlier run: meanwhile the first Worker starts.
+   * Starts the program and waits for its end. Call it once. `loadCode` may fill the arena with translated code of an
+   * earlier run.
    */
-  async run(loadCode?: () => void): Promise<Ending> {
-    this.startGuestWorker(0);
-    loadCode?.();
+  async run(loadCode?: () => Promise<void>): Promise<Ending> {
+    await loadCode?.();
     if (this.arena.moduleCount === 0) this.startTranslator();
-    for (let i = 0; i < SPARE_WORKERS; i++) {
-      const worker = this.pool.addSpare();
-      if (worker >= 0) this.startGuestWorker(worker);
-    }
+    this.addSpare();
     return this.ending;
   }
 
@@ -175,6 +166,11 @@ export class Machine {
   private startGuestWorker(worker: number): void {
     this.start({ kind: "guest", parts: this.parts, worker });
   }
+  /** One Worker more than there are threads, so that the next thread need not wait for it to start. */
+  private addSpare(): void {
+    const worker = this.pool.addSpare();
+    if (worker >= 0) this.startGuestWorker(worker);
+  }
   private start(init: WorkerInit): void {
     this.workers.push(
       this.platform.startWorker(
@@ -198,6 +194,9 @@ export class Machine {
       case "create":
         this.startGuestWorker(message.worker);
         break;
+      case "spare":
+        this.addSpare();
+        break;
       case "translator":
         this.start({ kind: "translator", parts: this.parts, worker: -1 });
         break;
@@ -208,5 +207,27 @@ export class Machine {
         this.settle.reject(new MachineError(message.what));
         break;
     }
+  }
+}
+
+/** @throws GojitError (no-memory) */
+function sharedMemory(pages: number): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new GojitError(
+      "no-memory",
+      "there is no address space left for the program's memory; end other programs, or give this one less memory.",
+    );
+  }
+}
+
+/** Refuses a program, or arguments, that the guest's memory cannot hold. @throws GojitError (does-not-fit) */
+function fitting<T>(create: () => T): T {
+  try {
+    return create();
+  } catch (error) {
+    throw error instanceof ExecError ? new GojitError("does-not-fit", `${error.message}.`) : error;
   }
 }

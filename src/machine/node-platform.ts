@@ -1,6 +1,7 @@
 /** The supervisor's platform on Node: Workers are worker_threads. */
 import { Worker } from "node:worker_threads";
 import { nodeClock } from "../../runtime-shims/host/node-clock.js";
+import { bundled } from "./node-bundle.js";
 import type { SupervisorPlatform } from "./machine.js";
 import type { WorkerMessage } from "./parts.js";
 import type { RemoteSetup } from "./remote-setup.js";
@@ -19,11 +20,14 @@ export interface NodeWorkerData {
 /** Mirrored calls use the Worker's stack: the deeper it is, the less often deep recursion has to be unwound. */
 const STACK_MB = 256;
 
+/** This file is at the same depth as a bundle: the name leads to the file from both. */
+const compiled = (name: string): URL => new URL(`../../src/machine/${name}.js`, import.meta.url);
+
 /** All Worker entry points of this runtime. */
 const ENTRIES = {
-  guest: new URL("./node-guest-worker.js", import.meta.url),
-  remote: new URL("./node-remote-guest-worker.js", import.meta.url),
-  translator: new URL("./node-translator-worker.js", import.meta.url),
+  guest: bundled("guest", compiled("node-guest-worker")),
+  remote: bundled("remote", compiled("node-remote-guest-worker")),
+  translator: bundled("translator", compiled("node-translator-worker")),
 };
 
 /** The guest's files are the host's, and its standard streams this process's. */

@@ -35,6 +35,8 @@ export type WorkerMessage =
   | { readonly type: "exit"; readonly waitStatus: number }
   /** A thread waits for Worker `worker` to be created. */
   | { readonly type: "create"; readonly worker: number }
+  /** No Worker is idle any more. */
+  | { readonly type: "spare" }
   /** A thread waits for the translator. */
   | { readonly type: "translator" }
   | { readonly type: "timers" }

@@ -85,6 +85,10 @@ export class ThreadPool {
       this.unlock();
     }
   }
+  /** Workers that wait for a thread, or will once they have started. */
+  get idleCount(): number {
+    return Atomics.load(this.words, IDLE_COUNT);
+  }
   /** Hands `assignment` to a reserved Worker, whose CPU block has been filled. */
   assign(worker: number, assignment: Assignment): void {
     const { words } = this;

@@ -95,7 +95,7 @@ export const guestCases: readonly GuestCase[] = [
   crash("goexit-main"),
   crash("unlock"),
   crash("overflow", "trace", ["16000000"]),
-  { ...crash("overflow", "reason"), cpus: [2] }, // Go's own limit: touches 700 MB
+  crash("overflow", "reason", ["250000000"]), // the largest stack has 128 MB
   crash("abort", "reason"),
   crash("quit", "reason"),
   crash("segv-sent", "reason"),

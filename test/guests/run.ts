@@ -64,7 +64,11 @@ function start(guest: GuestCase, run: RunOptions, cwd: string): Promise<Omit<Out
   const { command, env } = commandLine(guest, run);
   const timeoutMs = run.timeoutMs ?? 60_000;
   return new Promise((resolve, reject) => {
-    const child = spawn(command[0]!, command.slice(1), { cwd, env, stdio: ["pipe", "pipe", "pipe"] });
+    const child = spawn(command[0]!, command.slice(1), {
+      cwd,
+      env: { ...env, PWD: cwd },
+      stdio: ["pipe", "pipe", "pipe"],
+    });
     const stdout: Buffer[] = [];
     const stderr: Buffer[] = [];
     let timedOut = false;

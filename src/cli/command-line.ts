@@ -1,0 +1,36 @@
+import { readFileSync } from "node:fs";
+import { GojitError } from "../errors.js";
+import { loadCommand, parseCommandLine } from "./commands.js";
+
+/** EX_SOFTWARE of sysexits.h: a bug of gojit, not of the program or of its user. */
+const internalError = 70;
+
+function version(): string {
+  const file = new URL("../../../package.json", import.meta.url);
+  return String((JSON.parse(readFileSync(file, "utf8")) as { version: string }).version);
+}
+
+async function main(words: readonly string[]): Promise<number> {
+  try {
+    const line = parseCommandLine(words, version);
+    if ("print" in line) {
+      process.stdout.write(line.print);
+      return 0;
+    }
+    const run = await loadCommand(line.command);
+    return await run(line);
+  } catch (error) {
+    if (error instanceof GojitError) {
+      process.stderr.write(`gojit: ${error.message}\n`);
+      return error.exitStatus;
+    }
+    const text = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`gojit: internal error: ${text}; GOJIT_DEBUG=1 shows where.\n`);
+    if (process.env["GOJIT_DEBUG"] && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+    return internalError;
+  }
+}
+
+const status = await main(process.argv.slice(2));
+// Workers may still be alive, blocked in whatever their threads were doing.
+process.exit(status);

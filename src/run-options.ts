@@ -1,0 +1,79 @@
+/** What an embedder asks for and gets; see run.ts. */
+import type { MemoryTree } from "../runtime-shims/host/memory-files.js";
+import type { WasiDirectory } from "../runtime-shims/host/wasi-fs.js";
+import { GojitError } from "./errors.js";
+
+/** What to run, and all that it sees of the world. */
+export interface RunOptions {
+  /** The bytes of a static linux/amd64 Go executable. */
+  readonly program: Uint8Array;
+  /** Arguments after the program's name. */
+  readonly args?: readonly string[];
+  /** Absolute guest path that the program takes for its own, and its name in os.Args; default `/program`. */
+  readonly path?: string;
+  /** Environment variables; default none. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** The file system to begin with: names below `/` to texts, bytes, links and directories. /tmp is made if need be. */
+  readonly files?: MemoryTree;
+  /**
+   * Directories of a `wasi:filesystem` 0.2 implementation, by the absolute guest path where they are seen. They are used
+   * from the realm that called `run`.
+   */
+  readonly directories?: Readonly<Record<string, WasiDirectory>>;
+  /** Absolute guest path of the working directory, made if need be; default `/`. */
+  readonly currentDirectory?: string;
+  /** Standard input; default empty. Read only as the program asks for it. */
+  readonly stdin?: Uint8Array | AsyncIterable<Uint8Array>;
+  /** Gets what the program writes to standard output, as it writes it. Without it the result has everything. */
+  readonly stdout?: (bytes: Uint8Array) => void;
+  /** The same for standard error, where gojit's own messages go too. */
+  readonly stderr?: (bytes: Uint8Array) => void;
+  /** What runtime.NumCPU reports; default: as many as the host tells. */
+  readonly cpus?: number;
+  /** Size of the guest's address space in bytes, at most and by default 4 GiB; reserved, not used, at the start. */
+  readonly memoryBytes?: number;
+  /** Ends the program as SIGKILL does. */
+  readonly abort?: AbortSignal;
+}
+
+/** How a program ended. */
+export interface RunResult {
+  /** The exit status as a shell gives it: 128+n if signal n ended the program. */
+  readonly status: number;
+  /** The number of the signal that ended the program, or 0. */
+  readonly signal: number;
+  /** Everything written to standard output; empty if `RunOptions.stdout` got it. */
+  readonly stdout: Uint8Array;
+  /** Everything written to standard error; empty if `RunOptions.stderr` got it. */
+  readonly stderr: Uint8Array;
+  /** A file in memory that the program left; undefined if there is none at that absolute guest path. */
+  readFile(path: string): Uint8Array | undefined;
+}
+
+const MAX_CPUS = 64;
+const MIN_MEMORY_BYTES = 1 << 24;
+
+/** Checks what the types cannot. @throws GojitError (bad-option) */
+export function checkRunOptions(options: RunOptions): void {
+  const { args = [], path = "/", env = {}, directories = {}, currentDirectory = "/", cpus, memoryBytes } = options;
+  checkPath("path", path);
+  checkPath("currentDirectory", currentDirectory);
+  for (const guest of Object.keys(directories)) checkPath("directories", guest);
+  for (const text of [...args, ...Object.values(env)]) {
+    if (text.includes("\0")) throw refusal("args and env", `${JSON.stringify(text)} contains a zero byte`);
+  }
+  for (const name of Object.keys(env)) {
+    if (!/^[^=\0]+$/.test(name)) throw refusal("env", `${JSON.stringify(name)} is no name of a variable`);
+  }
+  if (cpus !== undefined && !(Number.isInteger(cpus) && cpus >= 1 && cpus <= MAX_CPUS))
+    throw refusal("cpus", `${cpus} is not an integer from 1 to ${MAX_CPUS}`);
+  if (memoryBytes !== undefined && !(memoryBytes >= MIN_MEMORY_BYTES))
+    throw refusal("memoryBytes", `${memoryBytes} is less than 16 MiB, and no program starts with that`);
+}
+
+function checkPath(option: string, path: string): void {
+  if (/^\/$|^(\/(?!\.{1,2}(\/|$))[^/\0]+)+$/.test(path)) return;
+  throw refusal(option, `${JSON.stringify(path)} is no absolute path in its shortest form, such as /home/me`);
+}
+
+const refusal = (option: string, what: string): GojitError => new GojitError("bad-option", `${option}: ${what}.`);
