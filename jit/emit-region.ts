@@ -191,6 +191,17 @@ export class RegionEmitter {
         this.leave(state, neededAtExit(this.source, this.region, block));
         l.emit(this.returnTo(l.get(l.target!)));
         return l.moveStatements(out);
+      case "resume": {
+        this.handOverFlags(index, [end.next]);
+        const target = l.target!;
+        const elsewhere = l.nested(() => {
+          this.leave(state, neededAtExit(this.source, this.region, block));
+          l.emit(this.returnTo(l.get(target)));
+        });
+        l.emit(w.if(w.i32.ne(l.get(target), w.i32.const(end.expected)), elsewhere));
+        l.moveStatements(out);
+        return this.goto(state, end.next, out);
+      }
       case "call":
         return this.call(state, block, end.target, end.next, out);
       case "syscall":

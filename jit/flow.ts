@@ -19,8 +19,7 @@ export interface Flow {
 
 /**
  * Analyses `region`. Back-edges whose target does not dominate their source (irreducible loops: rare, hand-written
- * code) are turned into exits first, so that the dispatcher carries them; and so is the way back to the start of a
- * function after its stack has grown, which would make a loop of the whole function.
+ * code) are turned into exits first, so that the dispatcher carries them.
  */
 export function analyseFlow(region: Region): Flow {
   let flow = dominators(region);
@@ -28,21 +27,13 @@ export function analyseFlow(region: Region): Flow {
   region.blocks.forEach((block, index) => {
     if (flow.successors[index]!.every((to) => to > index)) return;
     block.end = mapEdges(block.end, (edge) => {
-      if (!("block" in edge) || edge.block > index) return edge;
-      if (dominates(flow.idom, edge.block, index) && !startsOver(region, flow, edge.block, index)) return edge;
+      if (!("block" in edge) || edge.block > index || dominates(flow.idom, edge.block, index)) return edge;
       changed = true;
       return { exit: region.blocks[edge.block]!.pc };
     });
   });
   if (changed) flow = dominators(region);
   return flow;
-}
-
-/** True for the edge from `block` to the region's entry that follows a call of `morestack` in compiled code. */
-function startsOver(region: Region, flow: Flow, to: number, block: number): boolean {
-  if (to !== 0 || region.function?.origin !== "compiler" || region.entry !== region.function.start) return false;
-  const [from, ...others] = flow.predecessors[block]!;
-  return others.length === 0 && from !== undefined && region.blocks[from]!.end.kind === "call";
 }
 
 function dominates(idom: Int32Array, ancestor: number, block: number): boolean {

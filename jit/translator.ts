@@ -62,6 +62,7 @@ export class Translator {
   private readonly source: CodeSource;
   private readonly options: TranslatorOptions;
   private readonly isDynamic: (pc: number) => boolean;
+  private epoch = 0;
 
   /** `isDynamic` tells addresses whose code does not come from the program's file. */
   constructor(source: CodeSource, arena: CodeArena, options: TranslatorOptions, isDynamic: (pc: number) => boolean) {
@@ -83,6 +84,8 @@ export class Translator {
   translate(pc: number): boolean {
     for (;;) {
       const { epoch } = this.arena;
+      if (epoch !== this.epoch) this.finder.forget();
+      this.epoch = epoch;
       const slot = this.arena.slotOf(pc);
       if (slot > BOUNCE_SLOT && this.arena.moduleOf(slot) >= 0) return true;
       const regions = this.collect(pc);
