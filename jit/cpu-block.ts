@@ -19,8 +19,6 @@ export const CPU_FS_BASE = 424;
 export const CPU_POLL = 432;
 /** Processor exception raised by translated code: vector + 1, or 0; 32 bits. */
 export const CPU_TRAP_VECTOR = 436;
-/** Results of helper functions that return more than one value: 4 words of 64 bits. */
-export const CPU_SCRATCH = 440;
 /** MXCSR XOR its default 0x1F80, 32 bits. */
 export const CPU_MXCSR = 472;
 

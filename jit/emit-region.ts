@@ -7,6 +7,9 @@
  *
  * Contract at each border (entry, call, return, exit): all registers that someone may need are in the CPU block, RSP
  * among them always. Inside, RSP in the CPU block lags behind only between instructions that cannot fault.
+ *
+ * The host's stack may be exhausted at any Wasm call. So there are none but at borders, where the thread can go on from
+ * the CPU block: at the callee's entry if that is a region of this module (the trap names it), else at CPU_RIP.
  */
 import type { CodeSource } from "./code-source.js";
 import { CPU_FLAGS, CPU_GPR, CPU_POLL, CPU_RIP, CPU_XMM } from "./cpu-block.js";
@@ -33,7 +36,7 @@ import {
   type RegisterSet,
 } from "./registers.js";
 import type { Block, Edge, Item, Region } from "./region.js";
-import { CPU, i32, i64, v128, type Expr, type FunctionRef, type Type, type WasmBuilder } from "./wasm.js";
+import { CPU, i32, i64, none, v128, type Expr, type FunctionRef, type Type, type WasmBuilder } from "./wasm.js";
 
 /** Name of the function table in emitted modules. */
 export const TABLE = "t";
@@ -181,6 +184,7 @@ export class RegionEmitter {
         if (!switchesStack(block)) {
           // A tail call if a function begins there. After a change of stacks the mirrored frames belong to another
           // goroutine: then always unwind to the dispatcher.
+          l.emit(this.storeRip(l.get(l.target!)));
           const slot = l.value(i32, w.call("lookupFunction", [l.get(l.target!)], i32));
           const args = [l.get(l.target!), l.gpr(RSP)];
           l.emit(w.if(l.get(slot), w.returnCallIndirect(TABLE, l.get(slot), args, this.params, this.params)));
@@ -241,10 +245,12 @@ export class RegionEmitter {
     if (target >= 0) {
       const local = this.linkage.localName(target);
       const args = [w.i32.const(target), rsp];
+      if (!local) l.emit(this.storeRip(w.i32.const(target)));
       call = local
         ? w.call(local, args, this.params)
         : w.callIndirect(TABLE, w.i32.const(this.linkage.slot(target)), args, this.params, this.params);
     } else {
+      l.emit(this.storeRip(l.get(l.target!)));
       const slot = w.call("lookup", [l.get(l.target!)], i32);
       call = w.callIndirect(TABLE, slot, [l.get(l.target!), rsp], this.params, this.params);
     }
@@ -258,11 +264,16 @@ export class RegionEmitter {
   private systemCall(state: ExitState, insn: Insn, next: Edge, out: Expr[]): void {
     const { w, l } = this;
     this.leave(state, { registers: ALL_REGISTERS, flags: ALL_FLAGS });
-    l.emit(w.store(CPU, i32, 4, w.i32.const(0), w.i32.const(insn.next), CPU_RIP));
-    const result = l.fresh(i32);
-    l.assign(result, w.call("syscall", [], i32));
-    l.setGpr(RSP, this.loadGpr(RSP));
-    l.emit(w.if(l.get(result), this.returnTo(l.get(result))));
+    l.emit(this.storeRip(w.i32.const(insn.pc)));
+    l.emit(w.call("headroom", [w.i32.const(0)], none));
+    if (mnemonicName(insn.mnemonic) === "Rdtsc") l.emit(w.call("rdtsc", [], none));
+    else {
+      l.emit(this.storeRip(w.i32.const(insn.next)));
+      const result = l.fresh(i32);
+      l.assign(result, w.call("syscall", [], i32));
+      l.setGpr(RSP, this.loadGpr(RSP));
+      l.emit(w.if(l.get(result), this.returnTo(l.get(result))));
+    }
     this.comeBack(state, next, out);
   }
 
@@ -355,6 +366,7 @@ export class RegionEmitter {
       }
       const args = [w.i32.const(edge.exit), l.gpr(RSP)];
       const local = this.linkage.localName(edge.exit);
+      if (!local) out.push(this.storeRip(w.i32.const(edge.exit)));
       out.push(
         local
           ? w.returnCall(local, args, this.params)
@@ -389,6 +401,10 @@ export class RegionEmitter {
 
   // --- registers to and from the CPU block ---
 
+  /** Before what may find the host's stack exhausted outside a region: the thread goes on there. */
+  private storeRip(pc: Expr): Expr {
+    return this.w.store(CPU, i32, 4, this.w.i32.const(0), pc, CPU_RIP);
+  }
   private storeRsp(): Expr {
     const { w, l } = this;
     return w.store(CPU, i64, 8, w.i32.const(0), l.gpr(RSP), CPU_GPR + 8 * RSP);

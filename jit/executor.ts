@@ -8,6 +8,7 @@ import { CPU_LOOKUP, CPU_TRAP_VECTOR, LOOKUP_ENTRIES } from "./cpu-block.js";
 import type { CpuState } from "./cpu-state.js";
 import { VECTOR_BP, VECTOR_UD, VECTOR_UNIMPLEMENTED } from "./lift/vectors.js";
 import { LOOKUP_FUNCTION, lookupIndex } from "./lookup.js";
+import { RAX, RDX } from "./registers.js";
 import { locateTrap } from "./trap.js";
 
 /** How the thread goes on: in line, at cpu.rip, or not at all. */
@@ -19,7 +20,7 @@ export type Continuation = typeof CONTINUE | typeof REPLACED | typeof ENDED;
 /** A synchronous exception of the guest; cpu.rip and RSP are exact. */
 export interface GuestFault {
   readonly kind: "page" | "divide" | "breakpoint" | "illegal" | "protection" | "unimplemented";
-  /** Faulting data address where it is known, else the address that execution could not go on at. */
+  /** Faulting data address, or the address that execution could not go on at; -1 for an access whose address is lost. */
   readonly address: number;
 }
 
@@ -29,7 +30,7 @@ export interface ExecutionHooks {
   /** The poll word is set; cpu.rip is exact. Clears it. */
   poll(): Continuation;
   fault(fault: GuestFault): Continuation;
-  /** Time stamp counter: a monotonic count below 2^53; called without `this`. */
+  /** Time stamp counter: a monotonic count below 2^53; . */
   timeStamp(): number;
   /** Sees to it that a translator serves the channel. Called once per process. */
   startTranslator(): void;
@@ -96,10 +97,18 @@ export class Executor {
       f: {
         resolve: (pc: number) => this.resolve(pc >>> 0),
         syscall: () => this.systemCall(),
-        rdtsc: parts.hooks.timeStamp,
+        rdtsc: () => {
+          const count = parts.hooks.timeStamp();
+          const { gpr32 } = this.cpu;
+          gpr32[2 * RAX] = count;
+          gpr32[2 * RAX + 1] = 0;
+          gpr32[2 * RDX] = count / 0x1_0000_0000;
+          gpr32[2 * RDX + 1] = 0;
+        },
       },
     };
     const runtime = new WebAssembly.Instance(new WebAssembly.Module(parts.runtime), this.imports);
+    this.imports["f"]!["headroom"] = runtime.exports["headroom"];
     this.runFrom = runtime.exports["run"] as (pc: number) => number;
     this.stub = runtime.exports["stub"];
     this.table.set(0, this.stub);
@@ -214,7 +223,7 @@ export class Executor {
     if (!site) throw error;
     if (site.kind === "stack") {
       this.counts.dispatcherExits["overflow"]!++;
-      // In a region: at its first instruction. In the runtime's functions: on the way to the address in RIP.
+      // At a region's first instruction, or in another function on the way to the address in RIP.
       return site.pc >= 0 ? site.pc : this.cpu.rip;
     }
     this.counts.dispatcherExits["trap"]!++;
@@ -222,7 +231,7 @@ export class Executor {
     const { pc } = site;
     switch (site.kind) {
       case "memory":
-        return this.fault(pc, { kind: "page", address: 0 });
+        return this.fault(pc, { kind: "page", address: -1 });
       case "division":
         return this.fault(pc, { kind: "divide", address: pc });
       case "unreachable": {

@@ -1,11 +1,10 @@
 /** One region on its own, translated for people to read: its blocks, its Wasm text, and what it costs. */
 import type { CodeSource } from "./code-source.js";
 import { RegionEmitter } from "./emit-region.js";
-import { addHelper } from "./lift/helpers.js";
 import { Lifter } from "./lift/lifter.js";
 import { MARK_BIAS } from "./region-name.js";
 import { RegionFinder, type Region } from "./region.js";
-import { addLookup, addLookupFunction, moduleImports } from "./runtime-module.js";
+import { addLookup, addLookupFunction, regionImports } from "./runtime-module.js";
 import { bodyOf, countOperations, foldLines, functionsOf, parseWasmText } from "./wasm-text.js";
 import { WasmBuilder } from "./wasm.js";
 
@@ -38,7 +37,7 @@ export function explainRegion(source: CodeSource, pc: number, options: ExplainOp
   if (!region) return null;
   const slots = new Map<number, number>();
   const name = "region";
-  w.begin(moduleImports(options.guestPages));
+  w.begin(regionImports(options.guestPages));
   w.openMarks();
   addLookup(w);
   addLookupFunction(w);
@@ -47,7 +46,6 @@ export function explainRegion(source: CodeSource, pc: number, options: ExplainOp
     // The runtime's own functions have slots 0 and 1.
     slot: (target) => slots.get(target) ?? slots.set(target, slots.size + 2).get(target)!,
   });
-  for (const helper of lifter.helpersUsed) addHelper(w, helper);
   const text = w.text();
   const withRegion = w.emit(false).bytes;
   w.dispose();

@@ -6,7 +6,7 @@ import { CPU_GPR, CPU_LOOKUP, CPU_PAGES, CPU_POLL, CPU_RIP, LOOKUP_ENTRIES } fro
 import { TABLE } from "./emit-region.js";
 import { LOOKUP_FUNCTION } from "./lookup.js";
 import { RSP } from "./registers.js";
-import { CPU, GUEST, i32, i64, type Expr, type WasmBuilder } from "./wasm.js";
+import { CPU, GUEST, i32, i64, none, v128, type Expr, type WasmBuilder } from "./wasm.js";
 
 /** Imports shared by all emitted modules, in text format: the two memories, the table and the machine's functions. */
 export const moduleImports = (guestPages: number): string => `
@@ -15,7 +15,11 @@ export const moduleImports = (guestPages: number): string => `
   (import "m" "${TABLE}" (table $${TABLE} 2 funcref))
   (import "f" "resolve" (func $resolve (param i32) (result i32)))
   (import "f" "syscall" (func $syscall (result i32)))
-  (import "f" "rdtsc" (func $rdtsc (result f64)))`;
+  (import "f" "rdtsc" (func $rdtsc))`;
+
+/** What modules of regions import beyond `moduleImports`. */
+export const regionImports = (guestPages: number): string => `${moduleImports(guestPages)}
+  (import "f" "headroom" (func $headroom (param i32)))`;
 
 /** Address in the CPU block of the lookup entry that `pc` (local 0) maps to. The same as `lookupIndex` of lookup.ts. */
 function lookupEntry(w: WasmBuilder): Expr {
@@ -27,7 +31,7 @@ function lookupEntry(w: WasmBuilder): Expr {
 /** Slot word of a lookup entry without its mark. */
 const slotOf = (w: WasmBuilder, word: Expr): Expr => w.i32.and(word, w.i32.const(~LOOKUP_FUNCTION));
 
-/** `lookup(pc) → slot`: for computed calls; asks the machine on a miss, with the address in CPU_RIP. */
+/** `lookup(pc) → slot`: for computed calls; asks the machine on a miss. The address is in CPU_RIP as well. */
 export function addLookup(w: WasmBuilder): void {
   const entry = 1;
   w.addFunction(
@@ -43,7 +47,7 @@ export function addLookup(w: WasmBuilder): void {
           w.i32.eq(w.load(CPU, i32, 4, w.local.get(entry, i32), CPU_LOOKUP), w.local.get(0, i32)),
           w.return(slotOf(w, w.load(CPU, i32, 4, w.local.get(entry, i32), CPU_LOOKUP + 4))),
         ),
-        w.store(CPU, i32, 4, w.i32.const(0), w.local.get(0, i32), CPU_RIP),
+        checkHeadroom(w),
         w.call("resolve", [w.local.get(0, i32)], i32),
       ],
       i32,
@@ -53,7 +57,7 @@ export function addLookup(w: WasmBuilder): void {
 
 /**
  * `lookupFunction(pc) → slot` for computed jumps: 0 unless a function begins at `pc`. Such a jump is a tail call;
- * one to anywhere else is a resumption, and goes through the dispatcher.
+ * one to anywhere else is a resumption, and goes through the dispatcher. The address is in CPU_RIP as well.
  */
 export function addLookupFunction(w: WasmBuilder): void {
   const entry = 1;
@@ -71,10 +75,7 @@ export function addLookupFunction(w: WasmBuilder): void {
         w.local.set(entry, lookupEntry(w)),
         w.if(
           w.i32.eqz(isPc()),
-          w.block(null, [
-            w.store(CPU, i32, 4, w.i32.const(0), w.local.get(0, i32), CPU_RIP),
-            w.drop(w.call("resolve", [w.local.get(0, i32)], i32)),
-          ]),
+          w.block(null, [checkHeadroom(w), w.drop(w.call("resolve", [w.local.get(0, i32)], i32))]),
         ),
         // The machine has filled the entry, unless nothing can run there.
         w.select(w.i32.and(isPc(), w.i32.lt_s(word(), w.i32.const(0))), slotOf(w, word()), w.i32.const(0)),
@@ -84,15 +85,36 @@ export function addLookupFunction(w: WasmBuilder): void {
   );
 }
 
+/** Bytes of the host's stack that the machine's own code may use below translated code. */
+const HEADROOM_BYTES = 1 << 15;
+
+const checkHeadroom = (w: WasmBuilder): Expr => w.call("headroom", [w.i32.const(0)], none);
+
+/**
+ * `headroom(0)` does nothing, but overflows the host's stack if less than `HEADROOM_BYTES` of it are left: JavaScript
+ * called after it will not run out of stack half-way through an effect. It is a function with a frame of that size:
+ * the engine compares the frame of a function with the stack that is left before it enters the function. The frame
+ * is made of values that are all needed at once, on a path that is never taken.
+ */
+function addHeadroom(w: WasmBuilder): void {
+  const load = () => w.load(CPU, v128, 16, w.i32.const(0), 0);
+  let sum = w.block(null, [w.drop(w.call("syscall", [], i32)), load()], v128);
+  for (let size = 0; size < HEADROOM_BYTES; size += 16) sum = w.i32x4.add(load(), sum);
+  const never = w.block(null, [w.store(CPU, v128, 16, w.i32.const(0), sum, 0)]);
+  w.addFunction("headroom", w.types([i32]), none, [], w.if(w.local.get(0, i32), never));
+}
+
 /**
  * Builds the runtime module. Exports:
  * - `run(pc) → pc`: the dispatcher; returns when `pc` is not in the lookup cache or the poll word is set;
  * - `stub(pc, rsp) → (pc, rsp)`: asks the machine for the region of `pc`, and runs it;
- * - `bounce(pc, rsp) → (pc, rsp)`: gives `pc` back, so that all mirrored frames unwind to the dispatcher.
+ * - `bounce(pc, rsp) → (pc, rsp)`: gives `pc` back, so that all mirrored frames unwind to the dispatcher;
+ * - `headroom(0)`: see `addHeadroom`.
  */
 export function buildRuntimeModule(w: WasmBuilder, guestPages: number): Uint8Array {
   w.begin(moduleImports(guestPages));
   const params = w.types([i32, i64]);
+  addHeadroom(w);
   const pc = () => w.local.get(0, i32);
   // What regions have: see emit-region.ts.
   const results = params;
@@ -106,6 +128,7 @@ export function buildRuntimeModule(w: WasmBuilder, guestPages: number): Uint8Arr
       null,
       [
         w.store(CPU, i32, 4, w.i32.const(0), pc(), CPU_RIP),
+        checkHeadroom(w),
         w.returnCallIndirect(TABLE, w.call("resolve", [pc()], i32), [pc(), w.local.get(1, i64)], params, results),
       ],
       results,
@@ -145,7 +168,7 @@ export function buildRuntimeModule(w: WasmBuilder, guestPages: number): Uint8Arr
       i32,
     ),
   );
-  for (const name of ["run", "stub", "bounce"]) w.exportFunction(name, name);
+  for (const name of ["run", "stub", "bounce", "headroom"]) w.exportFunction(name, name);
   const { bytes } = w.emit(false);
   w.dispose();
   return bytes;

@@ -2,11 +2,10 @@
 import { BOUNCE_SLOT, type CodeArena, type PublishedRegion } from "./code-arena.js";
 import type { CodeSource } from "./code-source.js";
 import { RegionEmitter, TABLE } from "./emit-region.js";
-import { addHelper } from "./lift/helpers.js";
 import { Lifter } from "./lift/lifter.js";
 import { regionName } from "./region-name.js";
 import { RegionFinder, type Region } from "./region.js";
-import { addLookup, addLookupFunction, buildRuntimeModule, moduleImports } from "./runtime-module.js";
+import { addLookup, addLookupFunction, buildRuntimeModule, regionImports } from "./runtime-module.js";
 import { WasmBuilder } from "./wasm.js";
 
 export interface TranslatorOptions {
@@ -127,7 +126,7 @@ export class Translator {
   }
 
   private publish(regions: readonly Region[], epoch: number): number {
-    const { w, lifter, arena } = this;
+    const { w, arena } = this;
     const started = this.options.now();
     const module = arena.moduleCount;
     const members = new Set(regions.map((region) => region.entry));
@@ -135,11 +134,10 @@ export class Translator {
       localName: (pc: number) => (members.has(pc) ? regionName(module, pc) : null),
       slot: (pc: number) => arena.reserve(pc),
     };
-    w.begin(moduleImports(this.options.guestPages));
+    w.begin(regionImports(this.options.guestPages));
     w.openMarks();
     addLookup(w);
     addLookupFunction(w);
-    lifter.helpersUsed.clear();
     const published: PublishedRegion[] = [];
     let instructions = 0;
     for (const region of regions) {
@@ -149,7 +147,6 @@ export class Translator {
       published.push(extent(region));
       instructions += region.instructionCount;
     }
-    for (const helper of lifter.helpersUsed) addHelper(w, helper);
     const lifted = this.options.now();
     const { bytes, sourceMap } = w.emit(true);
     w.dispose();

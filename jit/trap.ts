@@ -29,6 +29,8 @@ export function locateTrap(error: unknown, arena: CodeArena): TrapSite | null {
   if (!overflow && !(error instanceof WebAssembly.RuntimeError)) return null;
   const { message, stack = "" } = error;
   const kind = overflow ? "stack" : (KINDS.find(([pattern]) => pattern.test(message))?.[1] ?? "other");
+  // The machine's own code has headroom and must not overflow: its effects cannot be taken back.
+  if (overflow && !FRAME.test(/^ +at .*$/m.exec(stack)?.[0] ?? "")) return null;
   const frame = FRAME.exec(stack);
   const region = frame && REGION_NAME.exec(frame[1]!);
   if (!frame || !region) return { kind, pc: -1 };

@@ -52,6 +52,8 @@ export const filesParts = {
   /** See exact-times.ts. */
   exactTimes: part(8 * EXACT_TIME_DOUBLES * EXACT_TIME_CAPACITY),
   epollItems: part(4 * EPOLL_ITEM_WORDS * EPOLL_ITEM_CAPACITY),
+  /** struct termios, see terminal.ts. */
+  terminal: part(64),
   stdin: part(64 + STDIN_BYTES),
 } as const;
 
@@ -75,6 +77,8 @@ export const filesHeader = {
   started: 25,
   /** Files in the table of exact times, at some time. */
   exactTimes: 26,
+  /** How often the guest set the terminal's modes. */
+  terminalChanges: 27,
   /** Size of the terminal, 0 when unknown. */
   terminalRows: 21,
   terminalColumns: 22,

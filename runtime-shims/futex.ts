@@ -1,5 +1,5 @@
 import { EAGAIN, EFAULT, EINVAL, ENOSYS, ERESTART_RESTARTBLOCK, ERESTARTSYS } from "./errno.js";
-import { GUEST_BASE } from "./guest-memory.js";
+import { GUEST_BASE, GUEST_TOP } from "./guest-memory.js";
 import { readDeadline } from "./timespec.js";
 import type { Thread } from "./threads.js";
 import { INTERRUPTED, requeue, waitIf, wake } from "./wait-queue.js";
@@ -39,7 +39,9 @@ const futexWait = (thread: Thread, at: number, value: number, bits: number, dead
 const futexWake = (thread: Thread, at: number, count: number, bits: number): number => {
   if (bits === 0) return -EINVAL;
   const bad = checkAddress(at);
-  return bad !== 0 ? bad : wake(thread.process.kernel, at, Math.max(count, 1), bits);
+  if (bad !== 0) return bad;
+  // Nobody can wait above guest memory, and keys from there on are the kernel's.
+  return at >= GUEST_TOP ? 0 : wake(thread.process.kernel, at, Math.max(count, 1), bits);
 };
 
 const futexRequeue = (
@@ -54,6 +56,7 @@ const futexRequeue = (
   if (wakeCount < 0 || moveCount < 0) return -EINVAL;
   const bad = checkAddress(at) || checkAddress(target);
   if (bad !== 0) return bad;
+  if (at >= GUEST_TOP || target >= GUEST_TOP) return -EFAULT;
   if (expected !== undefined && !memory.readable(at, 4)) return -EFAULT;
   const index = (at - GUEST_BASE) >>> 2;
   const valid = (): boolean => expected === undefined || Atomics.load(memory.words, index) === expected;
@@ -103,7 +106,7 @@ const futexWakeOp = (
   const { kernel, memory } = thread.process;
   const bad = checkAddress(at) || checkAddress(second);
   if (bad !== 0) return bad;
-  if (!memory.writable(second, 4)) return -EFAULT;
+  if (!memory.writable(second, 4) || at >= GUEST_TOP) return -EFAULT;
   const field = signedField(encoded, 12, 12);
   const operand = (encoded & 0x8000_0000) !== 0 ? 1 << (field & 31) : field;
   const compare = comparisons[(encoded >>> 24) & 15];

@@ -111,6 +111,8 @@ export const header = {
   noNewPrivs: 33,
   /** 1 once the user was told that processes are out of scope. */
   processRefused: 34,
+  /** Low half of the latest CLOCK_MONOTONIC that a Worker has read, µs, where the host's clock needs it. */
+  latestUs: 35,
 } as const;
 
 /** Float64 index (from the start) of process-wide times (see clock.ts). */

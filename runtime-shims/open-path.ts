@@ -19,6 +19,7 @@ import {
   O_TRUNC,
   O_WRONLY,
 } from "./file-kinds/open-flags.js";
+import { holdPipe } from "./file-kinds/pipe.js";
 import { STREAM_WATCHABLE } from "./file-kinds/stream.js";
 import { fileKind, openFile } from "./files-layout.js";
 import type { Files } from "./files.js";
@@ -164,13 +165,36 @@ const openExisting = (files: Files, flags: number): number => {
   return openHost(files, flags);
 };
 
-/** Opens what a descriptor without a path refers to once more: the same open file. */
+/** Opens what a descriptor without a path refers to once more: a new open file on the same stream. */
 const reopen = (files: Files, fd: number, flags: number): number => {
   const index = files.open.acquire(fd);
   if (index < 0) return -ENOENT;
-  const access = files.open.get(index, openFile.flags) & O_ACCMODE;
-  const wanted = flags & O_ACCMODE;
-  if (access === O_RDWR || access === wanted) return index;
+  const result = openAgain(files, index, flags);
   files.release(index);
-  return -EACCES;
+  return result;
+};
+
+const openAgain = (files: Files, index: number, flags: number): number => {
+  const { open } = files;
+  const kind = open.get(index, openFile.kind);
+  const handle = open.get(index, openFile.handle);
+  if (kind === fileKind.pipeReader || kind === fileKind.pipeWriter) return openPipe(files, handle, flags);
+  const access = open.get(index, openFile.flags) & O_ACCMODE;
+  if (access !== O_RDWR && access !== (flags & O_ACCMODE)) return -EACCES;
+  // Other handles would be closed twice; what is neither stream nor device cannot be opened on Linux either.
+  const shared = kind === fileKind.stdin || kind === fileKind.device || (kind === fileKind.stream && handle <= 2);
+  if (!shared) return -ENXIO;
+  const again = open.allocate(kind, statusFlags(flags), handle);
+  if (again >= 0) open.set(again, openFile.streamFlags, open.get(index, openFile.streamFlags));
+  return again;
+};
+
+/** Opens one end of a pipe, whichever the flags ask for; both at once is not modelled. */
+const openPipe = (files: Files, pipe: number, flags: number): number => {
+  const access = flags & O_ACCMODE;
+  if (access !== O_RDONLY && access !== O_WRONLY) return -ENXIO;
+  const kind = access === O_RDONLY ? fileKind.pipeReader : fileKind.pipeWriter;
+  const end = files.open.allocate(kind, statusFlags(flags), pipe);
+  if (end >= 0) holdPipe(files, end);
+  return end;
 };

@@ -48,13 +48,15 @@ const invoke = (thread: Thread, row: SyscallRow): number => {
   return result;
 };
 
-/** An unknown call: named once on stderr, ENOSYS. */
+/** True for numbers that Linux has given to a call (6.17: up to 469, without 335 to 423). */
+const isLinuxCall = (nr: number): boolean => nr < 335 || (nr >= 424 && nr < 470);
+
+/** A call without a row: ENOSYS; named once on stderr if Linux has it. */
 const unknown = (thread: Thread, nr: number): number => {
+  if (!isLinuxCall(nr)) return -ENOSYS;
   const { kernel, hooks } = thread.process;
-  // All numbers beyond the table share its last bit.
-  const slot = Math.min(nr, 511);
-  const bit = 1 << (slot & 31);
-  const known = (Atomics.or(kernel.words, REPORTED_SYSCALLS + (slot >>> 5), bit) & bit) !== 0;
+  const bit = 1 << (nr & 31);
+  const known = (Atomics.or(kernel.words, REPORTED_SYSCALLS + (nr >>> 5), bit) & bit) !== 0;
   if (!known) hooks.report(`gojit: system call ${nr} is not implemented (ENOSYS)`);
   return -ENOSYS;
 };

@@ -1,5 +1,6 @@
-import { ENOENT } from "./errno.js";
+import { ENOENT, ENXIO } from "./errno.js";
 import { device } from "./file-kinds/device.js";
+import { STREAM_TERMINAL } from "./file-kinds/stream.js";
 import { fileKind, openFile } from "./files-layout.js";
 import type { Files } from "./files.js";
 import { type FileStat, S_IFDIR, S_IFLNK, S_IFREG } from "./host/types.js";
@@ -13,6 +14,8 @@ export type Synthetic =
   | { readonly path: string; readonly kind: "link"; readonly target: string }
   /** A link of /proc/self/fd. */
   | { readonly path: string; readonly kind: "fd"; readonly fd: number }
+  /** /dev/tty: a link to the descriptor that is the terminal. */
+  | { readonly path: string; readonly kind: "terminal" }
   /** A character device that is `handle` of file-kinds/device.ts. */
   | { readonly path: string; readonly kind: "device"; readonly handle: number }
   | { readonly path: string; readonly kind: "file"; readonly content: (thread: Thread) => string | Uint8Array };
@@ -28,6 +31,7 @@ export const syntheticFiles = (files: Files): Synthetic[] => {
   return [
     ...devices,
     { path: "/dev/fd", kind: "link", target: "/proc/self/fd" },
+    { path: "/dev/tty", kind: "terminal" },
     { path: "/dev/stdin", kind: "link", target: "/proc/self/fd/0" },
     { path: "/dev/stdout", kind: "link", target: "/proc/self/fd/1" },
     { path: "/dev/stderr", kind: "link", target: "/proc/self/fd/2" },
@@ -55,6 +59,7 @@ const descriptorLinks = (files: Files, path: string): DynamicChildren => ({
 export const linkText = (files: Files, node: TreeNode): string => {
   const { synthetic } = node;
   if (synthetic?.kind === "fd") return descriptorPath(files, synthetic.fd);
+  if (synthetic?.kind === "terminal") return `/proc/self/fd/${terminalDescriptor(files)}`;
   if (synthetic?.kind !== "link") return "";
   return synthetic.target === "" ? files.cwd : synthetic.target;
 };
@@ -64,6 +69,17 @@ export const followTarget = (files: Files, node: TreeNode): string | undefined =
   const text = linkText(files, node);
   return node.synthetic?.kind === "fd" && !text.startsWith("/") ? undefined : text;
 };
+
+/** The standard descriptor that is a terminal, or −1. */
+const terminalDescriptor = (files: Files): number =>
+  [0, 1, 2].find((fd) => {
+    const index = files.open.acquire(fd);
+    if (index < 0) return false;
+    const kind = files.open.get(index, openFile.kind);
+    const terminal = (files.open.get(index, openFile.streamFlags) & STREAM_TERMINAL) !== 0;
+    files.release(index);
+    return terminal && (kind === fileKind.stdin || kind === fileKind.stream);
+  }) ?? -1;
 
 /** What /proc/self/fd/N says of a descriptor. */
 const descriptorPath = (files: Files, fd: number): string => {
@@ -95,6 +111,10 @@ export const statSynthetic = (files: Files, node: TreeNode, out: FileStat): numb
   files.statAnonymous(out);
   out.ino = pathInode(node.path);
   switch (synthetic?.kind) {
+    case "terminal":
+      if (terminalDescriptor(files) < 0) return -ENXIO;
+      out.mode = S_IFLNK | 0o777;
+      return 0;
     case "link":
       out.mode = S_IFLNK | 0o777;
       out.size = linkText(files, node).length;

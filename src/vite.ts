@@ -14,7 +14,7 @@ const isolation = {
   "Cross-Origin-Embedder-Policy": "require-corp",
 };
 
-const DECODER = /[\\/]iced-x86[\\/]iced_x86\.js$/;
+const DECODER = /[\\/]iced-x86[\\/]iced_x86\.js(\?|$)/;
 
 /** Makes gojit work in what Vite builds and serves. Whatever else serves the page has to send the same headers. */
 export function gojit(): GojitPlugin {

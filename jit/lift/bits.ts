@@ -3,7 +3,7 @@ import { OP_IMM, OP_MEM, type Insn } from "../decode.js";
 import { CF, OF, PF, STATUS_FLAGS, ZF } from "../registers.js";
 import { i32, type AtomicRmw, type Expr } from "../wasm.js";
 import type { InstructionEntry } from "./entry.js";
-import { givenFlags } from "./flag-definitions.js";
+import { givenFlags, parity } from "./flag-definitions.js";
 import type { Lifter, Place } from "./lifter.js";
 import { atomicUpdate, isLocked } from "./locked.js";
 import { Width, type Source } from "./width.js";
@@ -93,7 +93,7 @@ function scan(forward: boolean): InstructionEntry["lift"] {
       givenFlags(STATUS_FLAGS, operand.values, (flag) => {
         if (flag === ZF) return width.zero(operand.get());
         if (flag !== PF) return w.i32.const(0);
-        return w.i32.or(width.zero(operand.get()), lifter.helper("parity", [width.low(found())], i32));
+        return w.i32.or(width.zero(operand.get()), parity(width, found()));
       }),
     );
   };

@@ -1,6 +1,6 @@
 /** CPUID and RDTSC. What CPUID announces follows from the entries' `cpuid` fields, see `FEATURES`. */
 import { RAX, RBX, RCX, RDX } from "../registers.js";
-import { f64, i32, i64, type Expr } from "../wasm.js";
+import { i32, type Expr } from "../wasm.js";
 import type { CpuidBit } from "./entry.js";
 import type { Lifter } from "./lifter.js";
 
@@ -68,12 +68,4 @@ export function liftCpuid(l: Lifter): void {
     }
     l.setGpr32(register, value);
   });
-}
-
-/** The counter comes from the machine (an imported function): nanoseconds of a monotonic clock. */
-export function liftRdtsc(l: Lifter): void {
-  const { w } = l;
-  const counter = l.value(i64, w.i64.trunc_sat_f64_s(w.call("rdtsc", [], f64)));
-  l.setGpr(RAX, w.i64.and(l.get(counter), w.i64.const(0xffffffffn)));
-  l.setGpr(RDX, w.i64.shr_u(l.get(counter), w.i64.const(32)));
 }

@@ -13,11 +13,17 @@ import type { Source, Width } from "./width.js";
 const RESULT_FLAGS = PF | ZF | SF;
 const NO_VALUES: readonly Value[] = [];
 
+/** PF: 1 if the number of one bits in the low byte is even. */
+export function parity(width: Width, result: Expr): Expr {
+  const { i32: x } = width.lifter.w;
+  return x.and(x.xor(x.popcnt(x.and(width.low(result), x.const(0xff))), x.const(1)), x.const(1));
+}
+
 /** ZF, SF and PF, which depend on the result alone. */
 function resultFlag(width: Width, result: () => Expr, flag: FlagSet): Expr {
   if (flag === ZF) return width.zero(result());
   if (flag === SF) return width.negative(result());
-  return width.lifter.helper("parity", [width.low(result())], i32);
+  return parity(width, result());
 }
 const carryOfNibble = (width: Width, a: Source, b: Source, result: Source): Expr =>
   width.bit(width.ops.xor(width.ops.xor(a.get(), b.get()), result.get()), 4);

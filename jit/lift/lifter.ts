@@ -8,7 +8,6 @@ import { OP_GPR, OP_IMM, OP_MEM, OP_XMM, type Insn, type Operand } from "../deco
 import { CF, FLAG_BITS, flagsOfCondition, OF, PF, SF, ZF, type Condition, type FlagSet } from "../registers.js";
 import { CPU, f32, f64, GUEST, i32, i64, v128, type Expr, type Type, type WasmBuilder } from "../wasm.js";
 import { CPU_FS_BASE, CPU_TRAP_VECTOR } from "../cpu-block.js";
-import type { HelperName } from "./helpers.js";
 
 export * from "./vectors.js";
 
@@ -70,8 +69,6 @@ export class Lifter {
   private instructionTemps: Value[] = [];
   private definitions = new Map<FlagSet, FlagDefinition>();
   private pinned = new Map<number, number>();
-  /** Helper functions used so far in this module. */
-  readonly helpersUsed: Set<HelperName> = new Set();
   /** Memory accesses and other trapping expressions with the guest address of their instruction. */
   marks: { expr: Expr; pc: number }[] = [];
 
@@ -185,11 +182,6 @@ export class Lifter {
     const { w } = this;
     this.emit(w.store(CPU, i32, 4, w.i32.const(0), w.i32.const(vector + 1), CPU_TRAP_VECTOR));
     this.emit(this.mark(w.unreachable()));
-  }
-  /** Calls a helper function of lift/helpers.ts. */
-  helper(name: HelperName, args: readonly Expr[], result: Type): Expr {
-    this.helpersUsed.add(name);
-    return this.w.call(name, args, result);
   }
 
   // --- registers ---

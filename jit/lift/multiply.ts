@@ -1,26 +1,17 @@
 /** MUL, IMUL, DIV, IDIV. */
 import { type Insn, type Operand } from "../decode.js";
 import { AF, CF, gprBit, OF, PF, RAX, RDX, SF, ZF, type FlagSet, type RegisterSet } from "../registers.js";
-import { CPU, i64, type Expr } from "../wasm.js";
-import { CPU_SCRATCH } from "../cpu-block.js";
+import { i64, type Expr } from "../wasm.js";
 import type { Access, InstructionEntry } from "./entry.js";
 import { givenFlags } from "./flag-definitions.js";
 import { VECTOR_DE, type FlagDefinition, type Lifter, type Value } from "./lifter.js";
 import { gprOperand, highByte } from "./operands.js";
+import { divide128, mulHighS, mulHighU } from "./wide.js";
 import { Width } from "./width.js";
 
 /** CF = OF = the product does not fit; the other flags (undefined) keep their values. */
 const overflowFlags = (values: readonly Value[], overflow: () => Expr): FlagDefinition =>
   givenFlags(CF | OF, values, overflow);
-
-/** High half of the signed product of two i64 values. */
-function mulHighS(lifter: Lifter, a: Value, b: Value): Expr {
-  const { w } = lifter;
-  const correction = (sign: Value, other: Value) =>
-    w.i64.and(w.i64.shr_s(lifter.get(sign), w.i64.const(63)), lifter.get(other));
-  const high = lifter.helper("mulHighU", [lifter.get(a), lifter.get(b)], i64);
-  return w.i64.sub(w.i64.sub(high, correction(a, b)), correction(b, a));
-}
 
 /** One-operand MUL and IMUL: the double-width product goes to AX, DX:AX, EDX:EAX or RDX:RAX. */
 function mulWide(signed: boolean): InstructionEntry["lift"] {
@@ -33,10 +24,7 @@ function mulWide(signed: boolean): InstructionEntry["lift"] {
       const a = lifter.value(i64, lifter.gpr(RAX));
       const b = lifter.value(i64, lifter.read(operand));
       const low = lifter.value(i64, w.i64.mul(lifter.get(a), lifter.get(b)));
-      const high = lifter.value(
-        i64,
-        signed ? mulHighS(lifter, a, b) : lifter.helper("mulHighU", [lifter.get(a), lifter.get(b)], i64),
-      );
+      const high = lifter.value(i64, signed ? mulHighS(lifter, a, b) : mulHighU(lifter, a, b));
       lifter.setGpr(RAX, lifter.get(low));
       lifter.setGpr(RDX, lifter.get(high));
       const filler = () => (signed ? w.i64.shr_s(lifter.get(low), w.i64.const(63)) : w.i64.const(0));
@@ -150,25 +138,12 @@ function divide64(lifter: Lifter, operand: Operand): void {
   });
   const long = lifter.nested(() => {
     raiseIf(lifter, w.i64.ge_u(lifter.gpr(RDX), lifter.get(divisor)));
-    assignDivide128(lifter, lifter.gpr(RDX), lifter.gpr(RAX), lifter.get(divisor), quotient, remainder);
+    divide128(lifter, lifter.gpr(RDX), lifter.gpr(RAX), lifter.get(divisor), { quotient, remainder });
   });
   lifter.emit(w.if(w.i64.eqz(lifter.gpr(RDX)), short, long));
   lifter.setGpr(RAX, lifter.get(quotient));
   lifter.setGpr(RDX, lifter.get(remainder));
 }
-function assignDivide128(
-  lifter: Lifter,
-  high: Expr,
-  low: Expr,
-  divisor: Expr,
-  quotient: Value,
-  remainder: Value,
-): void {
-  const { w } = lifter;
-  lifter.assign(quotient, lifter.helper("divide128", [high, low, divisor], i64));
-  lifter.assign(remainder, w.load(CPU, i64, 8, w.i32.const(0), CPU_SCRATCH));
-}
-
 /** IDIV of RDX:RAX; after CQO one Wasm division, else by magnitudes. */
 function divideSigned64(lifter: Lifter, operand: Operand): void {
   const { w } = lifter;
@@ -195,7 +170,7 @@ function divideSigned64(lifter: Lifter, operand: Operand): void {
       w.i64.add(w.i64.xor(lifter.gpr(RDX), lifter.get(dividendSign)), w.i64.and(borrow, lifter.get(dividendSign))),
     );
     raiseIf(lifter, w.i64.ge_u(lifter.get(high), lifter.get(magnitude)));
-    assignDivide128(lifter, lifter.get(high), lifter.get(low), lifter.get(magnitude), quotient, remainder);
+    divide128(lifter, lifter.get(high), lifter.get(low), lifter.get(magnitude), { quotient, remainder });
     const quotientSign = lifter.value(i64, w.i64.xor(lifter.get(dividendSign), lifter.get(divisorSign)));
     lifter.assign(quotient, signed(lifter.get(quotient), quotientSign));
     lifter.assign(remainder, signed(lifter.get(remainder), dividendSign));

@@ -1,6 +1,15 @@
 import { EAGAIN, ENFILE, EPIPE } from "../errno.js";
 import type { Files } from "../files.js";
-import { filesHeader, filesParts, openFile, PIPE_BUF, PIPE_BYTES, PIPE_CAPACITY, PIPE_WORDS } from "../files-layout.js";
+import {
+  fileKind,
+  filesHeader,
+  filesParts,
+  openFile,
+  PIPE_BUF,
+  PIPE_BYTES,
+  PIPE_CAPACITY,
+  PIPE_WORDS,
+} from "../files-layout.js";
 import { type FileStat, S_IFIFO } from "../host/types.js";
 import { sections } from "../kernel-memory.js";
 import { acquireWord, releaseWord } from "../lock.js";
@@ -20,7 +29,7 @@ const pipe = {
   start: 2,
   /** Unread bytes. */
   length: 3,
-  /** 1 while the reading and the writing end are open. */
+  /** Open files of the reading and of the writing end. */
   reader: 4,
   writer: 5,
   /** Raised when bytes arrive or the writer closes; when bytes leave or the reader closes. */
@@ -154,7 +163,7 @@ const closeEnd = (files: Files, index: number, end: number, edge: number): void 
   const handle = files.open.get(index, openFile.handle);
   const base = pipeBase(handle);
   acquireWord(words, base + pipe.lock);
-  words[base + end] = 0;
+  Atomics.sub(words, base + end, 1);
   Atomics.add(words, base + edge, 1);
   const unused = words[base + pipe.reader] === 0 && words[base + pipe.writer] === 0;
   releaseWord(words, base + pipe.lock);
@@ -209,6 +218,13 @@ export const pipeWriter: FileKind = {
   readEdge: () => 0,
   writeEdge: edgeOf(pipe.writeEdge),
   destroy: (files, index) => closeEnd(files, index, pipe.writer, pipe.readEdge),
+};
+
+/** Notes one more open file on the end of a pipe that `index` is. */
+export const holdPipe = (files: Files, index: number): void => {
+  const base = pipeBase(files.open.get(index, openFile.handle));
+  const end = files.open.get(index, openFile.kind) === fileKind.pipeReader ? pipe.reader : pipe.writer;
+  Atomics.add(files.open.words, base + end, 1);
 };
 
 /** Gives back a pipe that never had ends. */

@@ -50,6 +50,13 @@ export class StdinRing {
     return ended ? -words[base + word.error] : undefined;
   }
 
+  /** Forgets the bytes that wait for the guest. */
+  discard(): void {
+    acquireWord(this.#words, base + word.lock);
+    Atomics.store(this.#words, base + word.length, 0);
+    releaseWord(this.#words, base + word.lock);
+  }
+
   /** Bytes that wait for the guest. */
   get length(): number {
     return Atomics.load(this.#words, base + word.length);

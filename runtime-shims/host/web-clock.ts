@@ -1,4 +1,5 @@
 import type { HostClock } from "../hooks.js";
+import { header, type KernelMemory } from "../kernel-memory.js";
 
 const RANDOM_CHUNK = 65536;
 
@@ -8,12 +9,20 @@ interface WebScope {
   readonly crypto: { getRandomValues(target: Uint8Array<ArrayBuffer>): unknown };
 }
 
-/** Clocks and entropy from what every JavaScript engine has. All Workers count from one epoch, so they agree. */
-export const webClock = ({ performance, crypto }: WebScope): HostClock => {
+/** How far the clocks of two Workers are taken to differ at most. */
+const SKEW_US = 10_000;
+
+/**
+ * Clocks and entropy from what every JavaScript engine has.
+ * @param kernel where given, no Worker that shares it sees a time before one that another has seen: pages round the
+ *   time of each Worker in another way.
+ */
+export const webClock = ({ performance, crypto }: WebScope, kernel?: KernelMemory): HostClock => {
   // Counted from late 2023: so near, a number still tells 16 ns apart.
-  const originMs = performance.timeOrigin - 1.7e12;
+  const originUs = (performance.timeOrigin - 1.7e12) * 1000;
+  const readUs = (): number => Math.floor(originUs + performance.now() * 1000);
   return {
-    monotonicNs: () => Math.round((originMs + performance.now()) * 1e6),
+    monotonicNs: kernel ? () => notBefore(kernel, readUs()) * 1000 : () => readUs() * 1000,
     realtimeMs: () => Date.now(),
     threadCpuNs: () => undefined,
     processCpuNs: () => undefined,
@@ -25,4 +34,14 @@ export const webClock = ({ performance, crypto }: WebScope): HostClock => {
       }
     },
   };
+};
+
+/** The later of `us` and the latest time that was read; becomes that. Only its low 32 bits are kept. */
+const notBefore = ({ words }: KernelMemory, us: number): number => {
+  for (;;) {
+    const latest = Atomics.load(words, header.latestUs);
+    const ahead = (latest - us) | 0;
+    if (ahead >= 0 && ahead < SKEW_US) return us + ahead;
+    if (Atomics.compareExchange(words, header.latestUs, latest, us | 0) === latest) return us;
+  }
 };

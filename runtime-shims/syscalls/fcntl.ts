@@ -17,6 +17,7 @@ import { LOCK_EX, LOCK_NB, LOCK_SH, LOCK_UN, lockFile, unlock } from "../flock.j
 import { filesHeader, fileKind, openFile, PIPE_BYTES } from "../files-layout.js";
 import type { Files } from "../files.js";
 import { filesHeaderWord } from "../open-files.js";
+import { Terminal, TERMIOS_BYTES } from "../terminal.js";
 import type { Thread } from "../threads.js";
 import { address, choice, fd, flags, long } from "./kinds.js";
 import type { SyscallRow } from "./table.js";
@@ -123,6 +124,9 @@ const flock = (thread: Thread, fdNumber: number, operation: number): number => {
 
 const IOCTL = {
   TCGETS: 0x5401,
+  TCSETS: 0x5402,
+  TCSETSW: 0x5403,
+  TCSETSF: 0x5404,
   TIOCGPGRP: 0x540f,
   TIOCGWINSZ: 0x5413,
   FIONREAD: 0x541b,
@@ -131,24 +135,18 @@ const IOCTL = {
   FIOCLEX: 0x5451,
 } as const;
 
-/** struct termios of a terminal in its usual state: the flags that `stty sane` sets at 38400 baud. */
-const SANE_TERMIOS = {
-  input: 0x4500,
-  output: 0x5,
-  control: 0xbf,
-  local: 0x8a3b,
-  characters: [3, 28, 127, 21, 4, 0, 1, 0, 17, 19, 26, 0, 18, 15, 23, 22, 0, 0, 0],
-} as const;
+const getModes = (thread: Thread, at: number): number => {
+  const { memory, kernel } = thread.process;
+  if (!memory.writable(at, TERMIOS_BYTES)) return -EFAULT;
+  memory.store(at, new Terminal(kernel).modes);
+  return 0;
+};
 
-const storeTermios = (thread: Thread, at: number): number => {
-  const { memory } = thread.process;
-  if (!memory.writable(at, 36)) return -EFAULT;
-  memory.setUint32(at, SANE_TERMIOS.input);
-  memory.setUint32(at + 4, SANE_TERMIOS.output);
-  memory.setUint32(at + 8, SANE_TERMIOS.control);
-  memory.setUint32(at + 12, SANE_TERMIOS.local);
-  memory.setUint8(at + 16, 0);
-  memory.store(at + 17, Uint8Array.from(SANE_TERMIOS.characters));
+const setModes = (files: Files, thread: Thread, at: number, discardInput: boolean): number => {
+  const { memory, kernel } = thread.process;
+  if (!memory.readable(at, TERMIOS_BYTES)) return -EFAULT;
+  if (discardInput) files.stdin.discard();
+  new Terminal(kernel).modes = memory.load(at, TERMIOS_BYTES);
   return 0;
 };
 
@@ -206,7 +204,11 @@ const ioctl = (thread: Thread, fdNumber: number, request: number, argument: numb
         return count < 0 ? count : storeInt(thread, argument, count);
       }
       case IOCTL.TCGETS:
-        return terminal ? storeTermios(thread, argument) : -ENOTTY;
+        return terminal ? getModes(thread, argument) : -ENOTTY;
+      case IOCTL.TCSETS:
+      case IOCTL.TCSETSW:
+      case IOCTL.TCSETSF:
+        return terminal ? setModes(files, thread, argument, request === IOCTL.TCSETSF) : -ENOTTY;
       case IOCTL.TIOCGWINSZ:
         return terminal ? storeWindowSize(files, thread, argument) : -ENOTTY;
       case IOCTL.TIOCGPGRP:

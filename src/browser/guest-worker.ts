@@ -1,5 +1,6 @@
 /** Entry point of the Workers that run guest threads in a page. */
 import { webClock } from "../../runtime-shims/host/web-clock.js";
+import { KernelMemory } from "../../runtime-shims/kernel-memory.js";
 import { serveGuestThreads } from "../machine/guest-thread.js";
 import type { WorkerInit } from "../machine/parts.js";
 import { attachRemote, type RemoteSetup } from "../machine/remote-setup.js";
@@ -12,7 +13,7 @@ addEventListener(
   ({ data: init }: MessageEvent<WorkerInit>) => {
     const files = attachRemote(init.parts.platform as RemoteSetup);
     serveGuestThreads(init, {
-      clock: webClock(globalThis),
+      clock: webClock(globalThis, new KernelMemory(init.parts.kernel)),
       now: () => performance.now(),
       post: (message) => postMessage(message),
       report: files.report,

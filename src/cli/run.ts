@@ -71,12 +71,11 @@ export async function runCommand(parsed: ParsedCommand): Promise<number> {
       platform,
     );
     machine.kernel.words[header.umask] = process.umask();
-    feedStdin(machine.kernel);
+    const raise = (signo: number): void => void raiseProcessSignal(machine.kernel, signo, (slot) => machine.kick(slot));
+    feedStdin(machine.kernel, raise);
     followTerminalSize(machine.kernel);
     for (const [name, number] of Object.entries(FORWARDED)) {
-      process.on(name as NodeJS.Signals, () =>
-        raiseProcessSignal(machine.kernel, number, (slot) => machine.kick(slot)),
-      );
+      process.on(name as NodeJS.Signals, () => raise(number));
     }
     const timer =
       options.timeoutMs === undefined

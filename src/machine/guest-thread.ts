@@ -2,8 +2,10 @@
 import { CodeArena } from "../../jit/code-arena.js";
 import { CpuState } from "../../jit/cpu-state.js";
 import { Executor, type ExecutionHooks, type GuestFault } from "../../jit/executor.js";
+import { memoryDisplacement } from "../../jit/fault-address.js";
 import { TranslationChannel } from "../../jit/channel.js";
 import type { HostClock, MachineHooks } from "../../runtime-shims/hooks.js";
+import { GUEST_BASE } from "../../runtime-shims/guest-memory.js";
 import { KernelMemory } from "../../runtime-shims/kernel-memory.js";
 import type { Outcome } from "../../runtime-shims/outcome.js";
 import { deliverPending, syscall } from "../../runtime-shims/personality.js";
@@ -129,7 +131,7 @@ function machineHooks(
 }
 
 function deliverFault(thread: Thread, what: GuestFault, platform: WorkerPlatform): Outcome {
-  const { address } = what;
+  const address = what.address >= 0 ? what.address : nilAddress(thread);
   switch (what.kind) {
     case "page":
       return fault(thread, { signal: SIGSEGV, code: SEGV_MAPERR, address });
@@ -149,9 +151,18 @@ function deliverFault(thread: Thread, what: GuestFault, platform: WorkerPlatform
   }
 }
 
-const codeBytes = (thread: Thread, address: number): string => {
-  const at = address - 0x10000;
-  return Array.from(thread.process.memory.bytes.subarray(at, at + 15), (byte) =>
-    byte.toString(16).padStart(2, "0"),
-  ).join(" ");
+/** The longest instruction. */
+const INSTRUCTION_BYTES = 15;
+
+const codeAt = (thread: Thread, address: number): Uint8Array => {
+  const at = address - GUEST_BASE;
+  return thread.process.memory.bytes.slice(at, at + INSTRUCTION_BYTES);
+};
+const codeBytes = (thread: Thread, address: number): string =>
+  Array.from(codeAt(thread, address), (byte) => byte.toString(16).padStart(2, "0")).join(" ");
+
+/** Where the instruction at RIP has accessed memory, if its base register was 0. */
+const nilAddress = (thread: Thread): number => {
+  const displacement = memoryDisplacement(codeAt(thread, thread.cpu.rip));
+  return displacement >= 0 && displacement < GUEST_BASE ? displacement : 0;
 };

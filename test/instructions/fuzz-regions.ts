@@ -10,12 +10,11 @@
 import { join } from "node:path";
 import type { CodeSource } from "../../jit/code-source.js";
 import { RegionEmitter, TABLE } from "../../jit/emit-region.js";
-import { addHelper } from "../../jit/lift/helpers.js";
 import { ENTRIES, registersWritten } from "../../jit/lift/index.js";
 import { Lifter } from "../../jit/lift/lifter.js";
 import { RegionFinder } from "../../jit/region.js";
 import { ALL_FLAGS, gprBit } from "../../jit/registers.js";
-import { addLookup, addLookupFunction, moduleImports } from "../../jit/runtime-module.js";
+import { addLookup, addLookupFunction, regionImports } from "../../jit/runtime-module.js";
 import { i32, i64, WasmBuilder } from "../../jit/wasm.js";
 import { stateDifferences } from "./compare.js";
 import { decodeOne, generateState, isPure, isRunnable, mutate } from "./generate.js";
@@ -91,7 +90,7 @@ function randomProgram(): Uint8Array {
  */
 function translate(programs: readonly Uint8Array[]): void {
   const w = new WasmBuilder();
-  w.begin(moduleImports(GUEST_PAGES));
+  w.begin(regionImports(GUEST_PAGES));
   addLookup(w);
   addLookupFunction(w);
   w.addFunction("bounce", w.types([i32, i64]), i32, [], w.local.get(0, i32));
@@ -121,7 +120,6 @@ function translate(programs: readonly Uint8Array[]): void {
       w.exportFunction(name, name);
     }
   });
-  for (const helper of lifter.helpersUsed) addHelper(w, helper);
   const { bytes } = w.emit(false);
   w.dispose();
   machine.load(bytes);

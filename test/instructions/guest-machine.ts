@@ -38,7 +38,7 @@ export class GuestMachine {
     const table = new WebAssembly.Table({ element: "anyfunc", initial: 2 });
     this.exports = new WebAssembly.Instance(new WebAssembly.Module(module), {
       m: { [GUEST]: guest, [CPU]: cpu, t: table },
-      f: { resolve: () => 0, syscall: () => 0, rdtsc: () => 0 },
+      f: { resolve: () => 0, syscall: () => 0, rdtsc: () => {}, headroom: () => {} },
     }).exports;
   }
 

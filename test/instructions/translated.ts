@@ -1,10 +1,9 @@
 /** Runs cases through the lifter: each instruction a Wasm function of its own, many of them in a module. */
 import { CPU_FLAGS, CPU_GPR, CPU_XMM } from "../../jit/cpu-block.js";
-import { addHelper } from "../../jit/lift/helpers.js";
 import { flagsRead, flagsWritten } from "../../jit/lift/index.js";
 import { Lifter } from "../../jit/lift/lifter.js";
 import { ALL_FLAGS, CONDITIONS, FLAG_BITS, flagsOfCondition, type FlagSet } from "../../jit/registers.js";
-import { moduleImports } from "../../jit/runtime-module.js";
+import { regionImports } from "../../jit/runtime-module.js";
 import { CPU, i32, i64, v128, WasmBuilder, type Expr } from "../../jit/wasm.js";
 import type { Encoding } from "./generate.js";
 import { functionName, GuestMachine, GUEST_PAGES } from "./guest-machine.js";
@@ -67,7 +66,7 @@ export class Translated {
   /** Translates `snippets`; throws if one cannot be lifted or the module is not valid. */
   load(snippets: readonly Snippet[]): void {
     const w = this.builder;
-    w.begin(moduleImports(GUEST_PAGES));
+    w.begin(regionImports(GUEST_PAGES));
     const lifter = new Lifter(w, { guestBase: GuestMachine.base });
     snippets.forEach((snippet, i) => {
       lift(lifter, snippet);
@@ -78,7 +77,6 @@ export class Translated {
       w.addFunction(name, w.types([i32, i64]), i32, lifter.functionLocals(), w.block(null, body, i32));
       w.exportFunction(name, name);
     });
-    for (const helper of lifter.helpersUsed) addHelper(w, helper);
     const { bytes } = w.emit(false);
     w.dispose();
     try {

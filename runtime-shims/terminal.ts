@@ -1,0 +1,85 @@
+import { filesHeader, filesParts } from "./files-layout.js";
+import { type KernelMemory, sections } from "./kernel-memory.js";
+import { filesHeaderWord } from "./open-files.js";
+
+/** Size of the kernel's struct termios: four words of flags, the line discipline, 19 control characters. */
+export const TERMIOS_BYTES = 36;
+const CHARACTERS = 17;
+
+/** Input flags. */
+export const ICRNL = 0x100;
+/** Local flags. */
+export const ISIG = 1;
+export const ICANON = 2;
+export const ECHO = 8;
+/** Places among the control characters. */
+export const VINTR = 0;
+export const VQUIT = 1;
+export const VERASE = 2;
+export const VKILL = 3;
+export const VEOF = 4;
+
+/** The usual state of a terminal: what `stty sane` sets, at 38400 baud. */
+const SANE = {
+  input: 0x4500,
+  output: 0x5,
+  control: 0xbf,
+  local: 0x8a3b,
+  characters: [3, 28, 127, 21, 4, 0, 1, 0, 17, 19, 26, 0, 18, 15, 23, 22, 0, 0, 0],
+} as const;
+
+/** The modes that the guest set for its terminal, in kernel memory. */
+export class Terminal {
+  readonly #words: Int32Array;
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  readonly #changes = filesHeaderWord(filesHeader.terminalChanges);
+
+  constructor(kernel: KernelMemory) {
+    const start = sections.files + filesParts.terminal;
+    this.#words = kernel.words;
+    this.#bytes = kernel.bytes.subarray(start, start + TERMIOS_BYTES);
+    this.#view = new DataView(kernel.buffer, start, TERMIOS_BYTES);
+  }
+
+  /** The struct termios; not a copy. */
+  get modes(): Uint8Array {
+    if (this.#view.getUint32(8, true) === 0) {
+      [SANE.input, SANE.output, SANE.control, SANE.local].forEach((flags, index) =>
+        this.#view.setUint32(4 * index, flags, true),
+      );
+      this.#bytes.set(SANE.characters, CHARACTERS);
+    }
+    return this.#bytes;
+  }
+
+  /** Sets the struct termios and tells the supervisor. */
+  set modes(termios: Uint8Array) {
+    this.#bytes.set(termios);
+    Atomics.add(this.#words, this.#changes, 1);
+    Atomics.notify(this.#words, this.#changes);
+  }
+
+  get input(): number {
+    return new DataView(this.modes.buffer, this.modes.byteOffset).getUint32(0, true);
+  }
+
+  get local(): number {
+    return new DataView(this.modes.buffer, this.modes.byteOffset).getUint32(12, true);
+  }
+
+  /** A control character by its place. */
+  character(place: number): number {
+    return this.modes[CHARACTERS + place];
+  }
+
+  /** Supervisor: resolves when the modes are no longer those of `seen`; gives the number to ask with next. */
+  async changed(seen: number): Promise<number> {
+    for (;;) {
+      const changes = Atomics.load(this.#words, this.#changes);
+      if (changes !== seen) return changes;
+      const wait = Atomics.waitAsync(this.#words, this.#changes, changes);
+      if (wait.async) await wait.value;
+    }
+  }
+}
