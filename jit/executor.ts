@@ -4,6 +4,7 @@
  */
 import { BOUNCE_SLOT, type CodeArena } from "./code-arena.js";
 import type { TranslationChannel } from "./channel.js";
+import type { Counters } from "./counters.js";
 import { CPU_LOOKUP, CPU_TRAP_VECTOR, LOOKUP_ENTRIES } from "./cpu-block.js";
 import type { CpuState } from "./cpu-state.js";
 import { VECTOR_BP, VECTOR_UD, VECTOR_UNIMPLEMENTED } from "./lift/vectors.js";
@@ -19,7 +20,7 @@ export type Continuation = typeof CONTINUE | typeof REPLACED | typeof ENDED;
 
 /** A synchronous exception of the guest; cpu.rip and RSP are exact. */
 export interface GuestFault {
-  readonly kind: "page" | "divide" | "breakpoint" | "illegal" | "protection" | "unimplemented";
+  readonly kind: "page" | "divide" | "breakpoint" | "illegal" | "protection" | "unimplemented" | "unaligned";
   /** Faulting data address, or the address that execution could not go on at; -1 for an access whose address is lost. */
   readonly address: number;
 }
@@ -30,27 +31,16 @@ export interface ExecutionHooks {
   /** The poll word is set; cpu.rip is exact. Clears it. */
   poll(): Continuation;
   fault(fault: GuestFault): Continuation;
-  /** Time stamp counter: a monotonic count below 2^53; . */
+  /** Time stamp counter: a monotonic count below 2^53. */
   timeStamp(): number;
   /** Sees to it that a translator serves the channel. Called once per process. */
   startTranslator(): void;
-}
-
-export interface ExecutionCounts {
-  dispatcherExits: Record<string, number>;
-  modules: number;
-  compileMs: number;
 }
 
 /** What a region returns after its thread has ended: never a mapped address. */
 const END_PC = 0xffffffff;
 
 export class Executor {
-  readonly counts: ExecutionCounts = {
-    dispatcherExits: { miss: 0, poll: 0, trap: 0, overflow: 0 },
-    modules: 0,
-    compileMs: 0,
-  };
   private readonly table: WebAssembly.Table;
   private readonly imports: Record<string, Record<string, unknown>>;
   private readonly lookup: Int32Array;
@@ -65,6 +55,7 @@ export class Executor {
   private readonly arena: CodeArena;
   private readonly channel: TranslationChannel;
   private readonly hooks: ExecutionHooks;
+  private readonly counters: Counters | null;
   private readonly now: () => number;
   private readonly isFunction: (pc: number) => boolean;
 
@@ -77,6 +68,8 @@ export class Executor {
     arena: CodeArena;
     channel: TranslationChannel;
     hooks: ExecutionHooks;
+    /** Null unless somebody wants to know. */
+    counters: Counters | null;
     /** Milliseconds, for counters. */
     now: () => number;
     /** True if a function of the program begins at a guest address. */
@@ -86,6 +79,7 @@ export class Executor {
     this.arena = parts.arena;
     this.channel = parts.channel;
     this.hooks = parts.hooks;
+    this.counters = parts.counters;
     this.now = parts.now;
     this.isFunction = parts.isFunction;
     const cpuBuffer = parts.cpuMemory.buffer;
@@ -132,12 +126,12 @@ export class Executor {
       if (this.ended) return;
       if (this.epoch !== this.arena.epoch) this.forgetInvalidated();
       if (this.cpu.pending[0] !== 0) {
-        this.counts.dispatcherExits["poll"]!++;
+        this.counters?.add("poll", 1);
         this.cpu.rip = pc;
         pc = this.follow(this.hooks.poll(), pc);
         continue;
       }
-      this.counts.dispatcherExits["miss"]!++;
+      this.counters?.add("miss", 1);
       if (this.resolve(pc) === BOUNCE_SLOT) pc = this.fault(pc, { kind: "page", address: pc });
     }
   }
@@ -170,8 +164,7 @@ export class Executor {
     const { arena } = this;
     let slot = arena.slotOf(pc);
     if (slot === 0 || arena.moduleOf(slot) < 0) {
-      if (this.channel.claimStart()) this.hooks.startTranslator();
-      if (!this.channel.request(pc)) return BOUNCE_SLOT;
+      if (!this.translate(pc)) return BOUNCE_SLOT;
       slot = arena.slotOf(pc);
     }
     const module = arena.moduleOf(slot);
@@ -184,8 +177,18 @@ export class Executor {
     return slot;
   }
 
+  /** Has the region at `pc` translated. False if no code is there. */
+  private translate(pc: number): boolean {
+    const started = this.counters ? this.now() : 0;
+    if (this.channel.claimStart()) this.hooks.startTranslator();
+    const published = this.channel.request(pc);
+    this.counters?.add("translationWaits", 1);
+    this.counters?.add("translationWaitUs", (this.now() - started) * 1000);
+    return published;
+  }
+
   private link(module: number): void {
-    const started = this.now();
+    const started = this.counters ? this.now() : 0;
     const { table, arena } = this;
     const missing = arena.slotCount - table.length;
     // In large steps: growing copies the table.
@@ -193,8 +196,8 @@ export class Executor {
     const compiled = new WebAssembly.Module(arena.moduleBytes(module).slice());
     new WebAssembly.Instance(compiled, this.imports);
     this.linked.add(module);
-    this.counts.modules++;
-    this.counts.compileMs += this.now() - started;
+    this.counters?.add("linkedModules", 1);
+    this.counters?.add("compileUs", (this.now() - started) * 1000);
   }
 
   /** Takes invalidated functions out of the table; they are found again through `stub`. */
@@ -222,16 +225,18 @@ export class Executor {
     const site = locateTrap(error, this.arena);
     if (!site) throw error;
     if (site.kind === "stack") {
-      this.counts.dispatcherExits["overflow"]!++;
+      this.counters?.add("overflow", 1);
       // At a region's first instruction, or in another function on the way to the address in RIP.
       return site.pc >= 0 ? site.pc : this.cpu.rip;
     }
-    this.counts.dispatcherExits["trap"]!++;
+    this.counters?.add("trap", 1);
     if (site.pc < 0) throw error;
     const { pc } = site;
     switch (site.kind) {
       case "memory":
         return this.fault(pc, { kind: "page", address: -1 });
+      case "unaligned":
+        return this.fault(pc, { kind: "unaligned", address: pc });
       case "division":
         return this.fault(pc, { kind: "divide", address: pc });
       case "unreachable": {

@@ -71,7 +71,7 @@ export const engineFeatures: readonly EngineFeature[] = [
   },
   {
     name: "tail calls",
-    use: "nothing yet; reported because engines differ in it",
+    use: "jumps from one region to another",
     required: false,
     remedy: newerEngine,
     // return_call 0

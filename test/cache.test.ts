@@ -1,4 +1,5 @@
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import {
   existsSync,
   mkdirSync,
@@ -13,6 +14,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { afterAll, describe, expect, it } from "vitest";
 import { CodeArena, type PublishedRegion } from "../jit/code-arena.js";
@@ -22,7 +24,7 @@ import { codeKey } from "../src/cache/node-code-key.js";
 import { parseImage } from "../src/elf/image.js";
 import { buildElf } from "./elf-builder.js";
 import { gojitCommand } from "./guests/run.js";
-import { unpack } from "./guests/unpack.js";
+import { projectRoot, unpack } from "./guests/unpack.js";
 
 const scratch = mkdtempSync(path.join(tmpdir(), "gojit-cache-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
@@ -204,6 +206,40 @@ describe("code cache", () => {
   });
 });
 
+/** Keeps an arena with 4 MB of code under one key for ever; says when it begins. */
+const writer = `
+  const [root, directory] = process.argv.slice(1);
+  const { CodeArena } = await import(root + "/dist/jit/code-arena.js");
+  const { CodeCache } = await import(root + "/dist/src/cache/node-code-cache.js");
+  const arena = new CodeArena(CodeArena.allocate());
+  const publish = (size, pcs) => {
+    for (const pc of pcs) arena.reserve(pc);
+    const regions = pcs.map((pc) => ({ pc, start: pc, end: pc + 16 }));
+    const bytes = new Uint8Array(size).fill(size);
+    arena.publish({ bytes, map: new Uint8Array(9), regions, dynamic: false }, arena.epoch);
+  };
+  publish(100, []);
+  for (let i = 0; i < 64; i++) publish(65536, [0x401000 + 64 * i]);
+  const cache = new CodeCache(directory, (problem) => console.error(problem));
+  console.log("ready");
+  for (;;) cache.save(new Uint8Array(32).fill(7), arena, 0, "p");`;
+
+it("survives kill -9 while a pack is written", async () => {
+  const directory = freshDirectory();
+  for (let round = 0; round < 4; round++) {
+    const child = spawn(process.execPath, ["--input-type=module", "-e", writer, projectRoot, directory]);
+    await once(child.stdout, "data");
+    await delay(20 + 17 * round);
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    const problems: string[] = [];
+    const cache = openCache(directory, problems);
+    const modules = cache.load(new Uint8Array(32).fill(7), emptyArena());
+    expect(problems).toEqual([]);
+    expect([0, 65]).toContain(modules);
+  }
+});
+
 describe("key", () => {
   const image = parseImage(buildElf());
   const base = { image, convention: "internal", vdso: 0xffff0000 };
@@ -237,23 +273,33 @@ describe("default directory", () => {
   });
 });
 
-describe("gojit run", () => {
-  const hello = unpack("1.27", "hello");
-  const run = async (...options: string[]) => {
-    const [command, ...words] = gojitCommand([...options, hello]);
-    const { stdout, stderr } = await promisify(execFile)(command!, words);
-    return { stdout, stderr };
-  };
+const hello = unpack("1.27", "hello");
+const gojit = async (command: string, ...words: string[]) => {
+  const [node, main] = gojitCommand([]);
+  const { stdout, stderr } = await promisify(execFile)(node!, [main!, command, ...words]);
+  return { stdout, stderr };
+};
+const run = (...options: string[]) => gojit("run", ...options, hello);
 
-  it("keeps the code of a run for the next", async () => {
+describe("gojit run", () => {
+  it("keeps the code of a run for the next, and --stats tells so", async () => {
     const directory = freshDirectory();
-    const first = await run("--cache", directory);
+    const report = path.join(scratch, "stats.json");
+    const read = () => JSON.parse(readFileSync(report, "utf8"));
+    const first = await run("--cache", directory, `--stats=${report}`);
     expect(first.stdout).toBe("hello, world\n");
-    const cache = openCache(directory);
-    const [entry] = cache.list();
-    expect(entry).toMatchObject({ program: hello });
-    const second = await run("--cache", directory);
+    const cold = read();
+    expect(cold).toMatchObject({ cachedModules: 0, systemCalls: { write: 1, exit_group: 1 } });
+    for (const name of ["regions", "instructions", "bytes", "modules", "linkedModules"])
+      expect(cold[name]).toBeGreaterThan(0);
+    for (const name of ["decode", "lift", "emit", "compile", "run"]) expect(cold.timeMs[name]).toBeGreaterThan(0);
+    expect(cold.dispatcherExits.miss).toBeGreaterThan(0);
+    expect(openCache(directory).list()).toMatchObject([{ program: hello }]);
+    const second = await run("--cache", directory, `--stats=${report}`);
     expect(second).toEqual(first);
+    const warm = read();
+    expect(warm.cachedModules).toBeGreaterThan(100);
+    expect(warm.modules).toBeLessThan(cold.modules / 2);
     await run("--no-cache", "--cache", path.join(directory, "none"));
     expect(existsSync(path.join(directory, "none"))).toBe(false);
   });
@@ -268,5 +314,22 @@ describe("gojit run", () => {
     expect(stdout).toBe("hello, world\n");
     expect(stderr).toMatch(/^gojit: a file of the code cache in .* was damaged .*$/m);
     expect(statSync(packsIn(directory)[0]!).size).toBeGreaterThan(5000);
+  });
+});
+
+describe("gojit cache", () => {
+  it("warms, lists and clears", async () => {
+    const directory = freshDirectory();
+    const warmed = await gojit("cache", "--cache", directory, "--timeout", "1s", "warm", hello);
+    expect(warmed.stdout).toMatch(/: \d+ of \d+ functions, \d+ modules, /);
+    const listed = await gojit("cache", "--cache", directory, "ls");
+    expect(listed.stdout).toMatch(/ MB +\d+ {2}just now +.*hello-go1\.27/);
+    const json = JSON.parse((await gojit("cache", "--cache", directory, "--json", "ls")).stdout);
+    expect(json).toMatchObject({ directory, packs: [{ program: hello }] });
+    const cleared = await gojit("cache", "--cache", directory, "clear");
+    expect(cleared.stdout).toBe(`1 files removed from ${directory}\n`);
+    expect(packsIn(directory)).toEqual([]);
+    await expect(gojit("cache", "--cache", directory, "fill")).rejects.toMatchObject({ code: 2 });
+    await expect(gojit("cache", "--cache", directory, "warm")).rejects.toMatchObject({ code: 2 });
   });
 });

@@ -51,6 +51,14 @@ export const commandRows: readonly CommandRow[] = [
     load: async () => (await import("./explain.js")).explainCommand,
   },
   {
+    name: "cache",
+    usage: "[options] ls|clear|warm [PROGRAM]",
+    help: "list the programs whose translated code is kept, remove it all, or translate a whole program ahead of its runs",
+    minWords: 1,
+    maxWords: 2,
+    load: async () => (await import("./cache.js")).cacheCommand,
+  },
+  {
     name: "doctor",
     usage: "[options]",
     help: "print what this JavaScript engine offers and what is missing",

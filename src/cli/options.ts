@@ -63,8 +63,8 @@ export const optionRows: readonly OptionRow[] = [
   {
     names: ["--timeout"],
     value: "TIME",
-    commands: ["run"],
-    help: "end the program after this time, such as 500ms, 10s, 5m or 1h, with exit status 124",
+    commands: ["run", "cache"],
+    help: "end the program after this time, such as 500ms, 10s, 5m or 1h, with exit status 124; cache warm keeps what it has by then",
     apply: (options, value) => (options.timeoutMs = parseDuration("--timeout", value)),
   },
   {

@@ -1,8 +1,8 @@
 import { CodeCache } from "../cache/node-code-cache.js";
 import { defaultCacheDirectory } from "../cache/node-cache-directory.js";
 import { codeKey } from "../cache/node-code-key.js";
-import { header } from "../../runtime-shims/kernel-memory.js";
-import type { Machine } from "../machine/machine.js";
+import { header, type KernelMemory } from "../../runtime-shims/kernel-memory.js";
+import type { CodeArena } from "../../jit/code-arena.js";
 import type { LoadedProgram } from "./load-program.js";
 import type { Options } from "./options.js";
 
@@ -17,28 +17,28 @@ export function openCache(options: Options): CodeCache | undefined {
   });
 }
 
-/** The part of the code cache that belongs to one machine's program. */
+/** The part of the code cache that belongs to one mapped program. */
 export interface ProgramCache {
-  /** Fills the machine's arena with what was kept. Before any thread uses it. */
-  load(): void;
+  /** Fills the arena with what was kept, before any thread uses it. Returns how many modules that were. */
+  load(): number;
   /** Keeps what has been translated since. */
   save(): void;
 }
 
-export function programCache(program: LoadedProgram, machine: Machine, options: Options): ProgramCache | undefined {
+/** Undefined if the options leave no cache to use. */
+export function programCache(
+  program: LoadedProgram,
+  mapped: { readonly kernel: KernelMemory; readonly convention: string; readonly arena: CodeArena },
+  options: Options,
+): ProgramCache | undefined {
   const cache = openCache(options);
   if (!cache) return undefined;
-  let key: Uint8Array;
+  const { arena, convention } = mapped;
+  const vdso = mapped.kernel.words[header.vdso]! >>> 0;
+  const key = codeKey({ image: program.image, convention, vdso });
   let known = 0;
   return {
-    load() {
-      key = codeKey({
-        image: program.image,
-        convention: machine.parts.convention,
-        vdso: machine.kernel.words[header.vdso]! >>> 0,
-      });
-      known = cache.load(key, machine.arena);
-    },
-    save: () => cache.save(key, machine.arena, known, program.realPath),
+    load: () => (known = cache.load(key, arena)),
+    save: () => cache.save(key, arena, known, program.realPath),
   };
 }

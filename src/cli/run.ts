@@ -8,6 +8,7 @@ import { checkEngine } from "../engine-features.js";
 import { Machine } from "../machine/machine.js";
 import { nodePlatform } from "../machine/node-platform.js";
 import type { ParsedCommand } from "./commands.js";
+import type { ReportTarget } from "./options.js";
 import type { ProgramCache } from "./program-cache.js";
 import { createPrivateTmp, hostPermissionSource } from "./host-permissions.js";
 import { loadProgram } from "./load-program.js";
@@ -46,7 +47,7 @@ export async function runCommand(parsed: ParsedCommand): Promise<number> {
   const executable = guestPathOf(program.realPath);
   const uid = process.getuid?.() ?? 1000;
   const gid = process.getgid?.() ?? 1000;
-  if (typeof options.strace === "string") writeFileSync(options.strace, "");
+  for (const report of [options.strace, options.stats]) if (typeof report === "string") writeFileSync(report, "");
   const platform = nodePlatform({
     ...prepareNodeFiles({ mounts, executable, currentDirectory: permissions.currentDirectory }),
     straceFile: typeof options.strace === "string" ? options.strace : null,
@@ -82,16 +83,28 @@ export async function runCommand(parsed: ParsedCommand): Promise<number> {
         ? undefined
         : setTimeout(() => machine.abandon(TIMED_OUT << 8), options.timeoutMs);
     let cache: ProgramCache | undefined;
+    let cachedModules = 0;
     const { waitStatus } = await machine.run(async () => {
       // What only the cache needs is loaded while the first Worker starts.
       const { programCache } = await import("./program-cache.js");
       cache = programCache(program, machine, options);
-      cache?.load();
+      cachedModules = cache?.load() ?? 0;
     });
     clearTimeout(timer);
     cache?.save();
+    if (options.stats !== undefined) await writeStats(options.stats, machine, cachedModules);
     return waitStatus & 0x7f ? 128 + (waitStatus & 0x7f) : waitStatus >> 8;
   } finally {
     tmp?.remove();
   }
+}
+
+async function writeStats(target: ReportTarget, machine: Machine, cachedModules: number): Promise<void> {
+  const [{ describeStats }, { syscallTable }] = await Promise.all([
+    import("../machine/stats.js"),
+    import("../../runtime-shims/syscalls/index.js"),
+  ]);
+  const text = `${JSON.stringify(describeStats(machine.parts.stats!, syscallTable, cachedModules), null, 2)}\n`;
+  if (target === true) process.stderr.write(text);
+  else writeFileSync(target, text);
 }

@@ -11,12 +11,14 @@ import type { Outcome } from "../../runtime-shims/outcome.js";
 import { deliverPending, syscall } from "../../runtime-shims/personality.js";
 import { fault } from "../../runtime-shims/signal-delivery.js";
 import { Process } from "../../runtime-shims/process.js";
-import { SIGFPE, SIGILL, SIGSEGV, SIGTRAP } from "../../runtime-shims/signals.js";
+import { SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP } from "../../runtime-shims/signals.js";
 import { syscallTable } from "../../runtime-shims/syscalls/index.js";
+import { NUMBER_REGISTER } from "../../runtime-shims/syscalls/table.js";
 import { beginThread } from "../../runtime-shims/thread-start.js";
 import type { Thread } from "../../runtime-shims/threads.js";
 import { FunctionTable } from "../go/function-table.js";
 import type { WorkerInit, WorkerMessage } from "./parts.js";
+import { ThreadStats } from "./stats.js";
 import { ThreadPool } from "./thread-pool.js";
 
 /** The platform's side of a Worker. */
@@ -38,6 +40,7 @@ const SEGV_MAPERR = 1;
 const SI_KERNEL = 0x80;
 const FPE_INTDIV = 1;
 const ILL_ILLOPN = 2;
+const BUS_ADRALN = 1;
 
 /** Runs the threads that the pool assigns to this Worker, for ever. */
 export function serveGuestThreads(init: WorkerInit, platform: WorkerPlatform): never {
@@ -56,9 +59,10 @@ export function serveGuestThreads(init: WorkerInit, platform: WorkerPlatform): n
   });
   platform.attachFiles(process);
   const functions = parts.functions ? new FunctionTable(parts.functions) : null;
+  const stats = parts.stats && new ThreadStats(parts.stats, () => platform.now());
   let thread!: Thread;
   const hooks: ExecutionHooks = {
-    syscall: () => syscall(thread),
+    syscall: stats ? () => stats.call(cpu.gpr32[2 * NUMBER_REGISTER]!, () => syscall(thread)) : () => syscall(thread),
     poll: () => deliverPending(thread),
     fault: (what) => deliverFault(thread, what, platform),
     timeStamp: platform.clock.monotonicNs,
@@ -75,6 +79,7 @@ export function serveGuestThreads(init: WorkerInit, platform: WorkerPlatform): n
       channel: new TranslationChannel(parts.channel),
       runtime: arena.waitForRuntime(),
       hooks,
+      counters: stats?.counters ?? null,
       now: () => platform.now(),
       isFunction: (pc) => {
         const index = functions ? functions.find(pc) : -1;
@@ -92,7 +97,9 @@ export function serveGuestThreads(init: WorkerInit, platform: WorkerPlatform): n
       clearChildTid,
     };
     thread = beginThread(process, start, cpu);
+    stats?.begin();
     executor.run();
+    stats?.end();
     pool.release(worker);
   }
 }
@@ -146,6 +153,9 @@ function deliverFault(thread: Thread, what: GuestFault, platform: WorkerPlatform
         `gojit: the instruction at 0x${address.toString(16)} (bytes ${codeBytes(thread, address)}) is not implemented`,
       );
       return fault(thread, { signal: SIGILL, code: ILL_ILLOPN, address });
+    case "unaligned":
+      platform.report(`gojit: atomic access to unaligned memory at 0x${address.toString(16)} is not implemented`);
+      return fault(thread, { signal: SIGBUS, code: BUS_ADRALN, address: 0 });
     case "illegal":
       return fault(thread, { signal: SIGILL, code: ILL_ILLOPN, address });
   }

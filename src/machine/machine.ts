@@ -4,16 +4,16 @@
  */
 import { CodeArena } from "../../jit/code-arena.js";
 import { TranslationChannel } from "../../jit/channel.js";
+import type { CallingConvention } from "../../jit/code-source.js";
 import { CPU_PAGES } from "../../jit/cpu-block.js";
 import { CpuState } from "../../jit/cpu-state.js";
-import { createProcess, ExecError } from "../../runtime-shims/exec.js";
 import type { HostClock } from "../../runtime-shims/hooks.js";
 import { KernelMemory } from "../../runtime-shims/kernel-memory.js";
 import { runTimers } from "../../runtime-shims/timers.js";
-import type { ElfImage } from "../elf/image.js";
-import { GojitError } from "../errors.js";
 import type { GoMetadata } from "../go/metadata.js";
+import { mapProgram, sharedMemory, type ProcessOptions } from "./map-program.js";
 import type { MachineParts, WorkerInit, WorkerMessage } from "./parts.js";
+import { allocateStats } from "./stats.js";
 import { ThreadPool } from "./thread-pool.js";
 
 /** What differs between Node and a page. */
@@ -31,22 +31,8 @@ export interface SupervisorPlatform {
   readonly workerData: unknown;
 }
 
-export interface MachineOptions {
-  readonly image: ElfImage;
+export interface MachineOptions extends ProcessOptions {
   readonly go: GoMetadata | undefined;
-  readonly argv: readonly string[];
-  /** NAME=value. */
-  readonly env: readonly string[];
-  /** Guest path of the program. */
-  readonly path: string;
-  readonly cpus: number;
-  /** Size of the guest's address space in Wasm pages of 64 KiB. */
-  readonly memoryPages: number;
-  readonly pid: number;
-  readonly uid: number;
-  readonly gid: number;
-  /** Limit of open files. */
-  readonly openFiles: number;
   readonly strace: boolean;
   readonly stats: boolean;
 }
@@ -92,33 +78,10 @@ export class Machine {
       functions: options.go?.functions.data ?? null,
       programEnd: last.vaddr + last.memSize,
       strace: options.strace,
-      stats: options.stats,
+      stats: options.stats ? allocateStats() : null,
       platform: platform.workerData,
     };
-    const start = fitting(() =>
-      createProcess(this.kernel, guestMemory.buffer as SharedArrayBuffer, platform.clock, {
-        image: {
-          segments: image.segments.map((segment) => ({
-            vaddr: segment.vaddr,
-            bytes: image.bytes.subarray(segment.fileOffset, segment.fileOffset + segment.fileSize),
-            memSize: segment.memSize,
-            flags: segment.flags,
-          })),
-          entry: image.entry,
-          programHeaders: image.programHeadersAddress,
-          programHeaderCount: image.programHeaderCount,
-        },
-        argv: options.argv,
-        env: options.env,
-        path: options.path,
-        pid: options.pid,
-        uid: options.uid,
-        gid: options.gid,
-        cpus: options.cpus,
-        openFiles: options.openFiles,
-        hwcap: 0,
-      }),
-    );
+    const start = mapProgram(this.kernel, guestMemory, platform.clock, options);
     const first = this.pool.reserve()!.worker;
     const cpu = new CpuState(cpuMemories[first]!.buffer as SharedArrayBuffer);
     cpu.gpr.set(start.gpr);
@@ -138,6 +101,11 @@ export class Machine {
     if (this.arena.moduleCount === 0) this.startTranslator();
     this.addSpare();
     return this.ending;
+  }
+
+  /** Calling convention that translation relies on. */
+  get convention(): CallingConvention {
+    return this.parts.convention;
   }
 
   /** Ends the process from outside. */
@@ -207,27 +175,5 @@ export class Machine {
         this.settle.reject(new MachineError(message.what));
         break;
     }
-  }
-}
-
-/** @throws GojitError (no-memory) */
-function sharedMemory(pages: number): WebAssembly.Memory {
-  try {
-    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    throw new GojitError(
-      "no-memory",
-      "there is no address space left for the program's memory; end other programs, or give this one less memory.",
-    );
-  }
-}
-
-/** Refuses a program, or arguments, that the guest's memory cannot hold. @throws GojitError (does-not-fit) */
-function fitting<T>(create: () => T): T {
-  try {
-    return create();
-  } catch (error) {
-    throw error instanceof ExecError ? new GojitError("does-not-fit", `${error.message}.`) : error;
   }
 }

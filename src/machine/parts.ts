@@ -1,6 +1,7 @@
 /** What the supervisor hands to every Worker of a machine; everything in it can be cloned or is shared memory. */
 import type { CallingConvention } from "../../jit/code-source.js";
 import type { FunctionTableData } from "../go/function-table.js";
+import type { StatsBuffers } from "./stats.js";
 
 /** Shared by all Workers of one machine. */
 export interface MachineParts {
@@ -17,7 +18,8 @@ export interface MachineParts {
   /** Guest addresses below this are the program's own; code elsewhere is not cached. */
   readonly programEnd: number;
   readonly strace: boolean;
-  readonly stats: boolean;
+  /** Null without --stats. */
+  readonly stats: StatsBuffers | null;
   /** What the platform's own side of the Worker needs, e.g. the mounts. */
   readonly platform: unknown;
 }

@@ -1,5 +1,6 @@
 /** The Worker that translates: the only one that loads the decoder and Binaryen. */
 import { CodeArena } from "../../jit/code-arena.js";
+import { Counters } from "../../jit/counters.js";
 import { TranslationChannel } from "../../jit/channel.js";
 import { DEFAULT_TRANSLATOR_OPTIONS, Translator } from "../../jit/translator.js";
 import { GUEST_BASE, GuestMemory } from "../../runtime-shims/guest-memory.js";
@@ -8,9 +9,16 @@ import { PAGE_SIZE, PageMap } from "../../runtime-shims/page-map.js";
 import { FunctionTable } from "../go/function-table.js";
 import { MAX_GUEST_PAGES, type MachineParts } from "./parts.js";
 import { ProgramCode } from "./program-code.js";
+import { reportTranslation } from "./stats.js";
 
-/** Serves translation requests for ever. `now` gives milliseconds, for counters. */
-export function serveTranslation(parts: MachineParts, now: () => number): never {
+/** What a translator needs of a machine. */
+export type TranslatorParts = Pick<
+  MachineParts,
+  "kernel" | "guestMemory" | "functions" | "convention" | "arena" | "programEnd"
+>;
+
+/** A translator of a mapped program; sees to it that its arena has the runtime module. `now` gives milliseconds. */
+export function createTranslator(parts: TranslatorParts, now: () => number): Translator {
   const kernel = new KernelMemory(parts.kernel);
   const pages = new PageMap(kernel);
   const vdso = kernel.words[header.vdso]! >>> 0;
@@ -29,5 +37,16 @@ export function serveTranslation(parts: MachineParts, now: () => number): never 
       arena.epoch,
     );
   }
-  return new TranslationChannel(parts.channel).serve((pc) => translator.translate(pc));
+  return translator;
+}
+
+/** Serves translation requests for ever. `now` gives milliseconds, for counters. */
+export function serveTranslation(parts: MachineParts, now: () => number): never {
+  const translator = createTranslator(parts, now);
+  const counters = parts.stats && new Counters(parts.stats.counters);
+  return new TranslationChannel(parts.channel).serve((pc) => {
+    const found = translator.translate(pc);
+    if (counters) reportTranslation(counters, translator.counts);
+    return found;
+  });
 }
