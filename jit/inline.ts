@@ -5,15 +5,16 @@
  */
 import { mapEdges, successors, type Block, type Edge, type Region } from "./region.js";
 
-/** Instructions of a callee that is inlined. */
-const CALLEE_INSTRUCTIONS = 40;
-/** Instructions that inlining adds to one region. */
+/** Instructions of a callee that is inlined: of a leaf, and of the function itself, which is seldom recursive in vain. */
+const LEAF_INSTRUCTIONS = 20;
+export const CALLEE_INSTRUCTIONS = 40;
+/** Instructions that inlining adds to one region: translation takes its time, and most code runs only once. */
 const ADDED_INSTRUCTIONS = 150;
 /** Calls inside inlined callees are inlined down to this depth. */
 const MAX_DEPTH = 3;
 
-/** Finds the region of a function with at most so many instructions; null if nothing executable is there. */
-export type FindCallee = (pc: number, limit: number) => Region | null;
+/** Finds the region of a function; null if that has more than `CALLEE_INSTRUCTIONS`. */
+export type FindCallee = (pc: number) => Region | null;
 
 /** Replaces direct calls of small compiled functions in compiled code, the first ones first. */
 export function inlineCalls(region: Region, find: FindCallee): Region {
@@ -24,8 +25,10 @@ export function inlineCalls(region: Region, find: FindCallee): Region {
   for (let at = 0; at < blocks.length; at++) {
     const { end } = blocks[at]!;
     if (end.kind !== "call" || end.target < 0 || !("block" in end.next) || depths[at]! >= MAX_DEPTH) continue;
-    const callee = find(end.target, CALLEE_INSTRUCTIONS);
+    const recursive = end.target === region.entry;
+    const callee = find(end.target);
     if (!callee || callee.instructionCount > budget || !canInline(callee)) continue;
+    if (!recursive && (callee.instructionCount > LEAF_INSTRUCTIONS || !isLeaf(callee))) continue;
     budget -= callee.instructionCount;
     const base = blocks.length;
     const { items } = blocks[at]!;
@@ -74,6 +77,8 @@ function canInline(callee: Region): boolean {
   }
   return returns;
 }
+
+const isLeaf = (region: Region): boolean => region.blocks.every(({ end }) => end.kind !== "call");
 
 function inReversePostorder(region: Region, blocks: readonly Block[]): Region {
   const order: number[] = [];

@@ -3,7 +3,7 @@
  * limited in size. Edges that leave are exits.
  */
 import type { CodeSource, FunctionInfo } from "./code-source.js";
-import { inlineCalls } from "./inline.js";
+import { CALLEE_INSTRUCTIONS, inlineCalls } from "./inline.js";
 import { InstructionDecoder, mnemonicName, OP_GPR, OP_MEM, type Insn } from "./decode.js";
 import { entryFor, flagsRead, flagsWritten, registersRead, registersWritten } from "./lift/index.js";
 import type { BlockEnd, InstructionEntry } from "./lift/entry.js";
@@ -128,7 +128,7 @@ export class RegionFinder {
    */
   find(entry: number, limit: number): Region | null {
     const region = this.findAlone(entry, limit);
-    return region && inlineCalls(region, (pc, most) => this.findCallee(pc, most));
+    return region && inlineCalls(region, (pc) => this.findCallee(pc));
   }
 
   /** Must be called after code has changed. */
@@ -136,13 +136,14 @@ export class RegionFinder {
     this.callees.clear();
   }
 
-  private findCallee(pc: number, limit: number): Region | null {
+  private findCallee(pc: number): Region | null {
     let region = this.callees.get(pc);
     if (region === undefined) {
       const info = this.source.functionAt(pc);
       // By its size in bytes first: no long function is decoded for nothing.
-      const small = info?.start === pc && info.origin === "compiler" && info.end - info.start <= limit * 8;
-      region = small ? this.findAlone(pc, limit) : null;
+      const small =
+        info?.start === pc && info.origin === "compiler" && info.end - info.start <= CALLEE_INSTRUCTIONS * 8;
+      region = small ? this.findAlone(pc, CALLEE_INSTRUCTIONS) : null;
       this.callees.set(pc, region);
     }
     return region;
