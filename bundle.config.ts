@@ -25,8 +25,17 @@ const binaryenBesideItsSource: Plugin = {
   },
 };
 
-/** Entries of `dist/bundle`; src/machine/node-bundle.ts says what they are for. */
-export default defineConfig({
+/**
+ * Entries of `dist/bundle`, by mode; src/machine/node-bundle.ts says what they are for. A guest's Worker is one file:
+ * it starts several times in each run.
+ */
+const entries: Record<string, Record<string, string>> = {
+  guest: { guest: "dist/src/machine/node-guest-worker.js" },
+  remote: { remote: "dist/src/machine/node-remote-guest-worker.js" },
+  others: { cli: "dist/src/cli/command-line.js", translator: "dist/src/machine/node-translator-worker.js" },
+};
+
+export default defineConfig(({ mode }) => ({
   plugins: [binaryenBesideItsSource],
   ssr: { noExternal: ["binaryen"] },
   build: {
@@ -37,14 +46,13 @@ export default defineConfig({
     // A program may be running.
     emptyOutDir: false,
     rollupOptions: {
-      input: {
-        cli: "dist/src/cli/command-line.js",
-        guest: "dist/src/machine/node-guest-worker.js",
-        remote: "dist/src/machine/node-remote-guest-worker.js",
-        translator: "dist/src/machine/node-translator-worker.js",
+      input: entries[mode]!,
+      output: {
+        entryFileNames: "[name]/index.js",
+        chunkFileNames: "chunks/[name].js",
+        codeSplitting: mode === "others",
       },
-      output: { entryFileNames: "[name]/index.js", chunkFileNames: "chunks/[name].js" },
     },
   },
   logLevel: "error",
-});
+}));

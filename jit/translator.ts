@@ -43,6 +43,9 @@ export interface TranslationCounts {
 /** Mean length of an instruction in Go programs. */
 const MEAN_INSTRUCTION_BYTES = 4.3;
 
+/** Regions of a dozen instructions fit every stack. */
+const SMALLEST_SHARE = 1 / 16;
+
 export class Translator {
   readonly counts: TranslationCounts = {
     regions: 0,
@@ -81,28 +84,38 @@ export class Translator {
 
   /** Translates and publishes the region at `pc` and likely callees. False if nothing executable is there. */
   translate(pc: number): boolean {
+    let share = 1;
     for (;;) {
       const { epoch } = this.arena;
       if (epoch !== this.epoch) this.finder.forget();
       this.epoch = epoch;
       const slot = this.arena.slotOf(pc);
       if (slot > BOUNCE_SLOT && this.arena.moduleOf(slot) >= 0) return true;
-      const regions = this.collect(pc);
+      const regions = this.collect(pc, share);
       if (regions.length === 0) return false;
-      if (this.publish(regions, epoch) >= 0) return true;
+      try {
+        if (this.publish(regions, epoch) >= 0) return true;
+      } catch (error) {
+        // Binaryen recurses as deep as blocks nest, and a page's Workers have small stacks.
+        if (!(error instanceof RangeError) || share < SMALLEST_SHARE) throw error;
+        share /= 2;
+      }
     }
   }
 
-  /** The region at `pc` and, breadth first, the untranslated functions it calls, as far as the budget goes. */
-  private collect(pc: number): Region[] {
+  /**
+   * The region at `pc` and, breadth first, the untranslated functions it calls, as far as the budget goes.
+   * @param share of the usual sizes
+   */
+  private collect(pc: number, share: number): Region[] {
     const started = this.options.now();
     const regions: Region[] = [];
     const queue = [pc];
     const seen = new Set(queue);
-    let budget = this.options.moduleInstructions;
+    let budget = this.options.moduleInstructions * share;
     while (queue.length && budget > 0) {
       const entry = queue.shift()!;
-      const region = this.finder.find(entry, this.regionLimit(entry));
+      const region = this.finder.find(entry, this.regionLimit(entry) * share);
       if (!region) continue;
       if (regions.length && region.instructionCount > budget) continue;
       budget -= region.instructionCount;

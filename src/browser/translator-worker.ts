@@ -5,14 +5,12 @@ addEventListener(
   "message",
   ({ data: init }: MessageEvent<WorkerInit>) => {
     // Loaded from here: its modules await theirs, and messages that came meanwhile would be lost.
-    void import("../machine/translator-thread.js").then(
-      ({ serveTranslation }) => serveTranslation(init.parts, () => performance.now()),
-      (error: unknown) =>
-        postMessage({
-          type: "broken",
-          what: `the translator cannot be loaded: ${String(error)}`,
-        } satisfies WorkerMessage),
-    );
+    import("../machine/translator-thread.js")
+      .then(({ serveTranslation }) => serveTranslation(init.parts, () => performance.now()))
+      .catch((error: unknown) => {
+        const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
+        postMessage({ type: "broken", what: `the translator failed: ${what}` } satisfies WorkerMessage);
+      });
   },
   { once: true },
 );

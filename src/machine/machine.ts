@@ -46,6 +46,9 @@ export interface Ending {
 /** gojit itself failed; the message says how. */
 export class MachineError extends Error {}
 
+/** How long after the last idle Worker was taken the next is started, unless a thread needs it before. */
+const SPARE_DELAY_MS = 30;
+
 export class Machine {
   readonly parts: MachineParts;
   readonly arena: CodeArena;
@@ -55,6 +58,7 @@ export class Machine {
   private readonly workers: { terminate(): void }[] = [];
   private settle!: { resolve: (ending: Ending) => void; reject: (error: Error) => void };
   private readonly ending: Promise<Ending>;
+  private spareTimer: ReturnType<typeof setTimeout> | undefined;
   private timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: MachineOptions, platform: SupervisorPlatform) {
@@ -123,6 +127,7 @@ export class Machine {
   /** Ends every Worker. */
   close(): void {
     clearTimeout(this.timer);
+    clearTimeout(this.spareTimer);
     for (const worker of this.workers) worker.terminate();
     this.workers.length = 0;
   }
@@ -163,7 +168,11 @@ export class Machine {
         this.startGuestWorker(message.worker);
         break;
       case "spare":
-        this.addSpare();
+        // Not at once: the program may be busy with its own start, and may even end before.
+        this.spareTimer ??= setTimeout(() => {
+          this.spareTimer = undefined;
+          this.addSpare();
+        }, SPARE_DELAY_MS);
         break;
       case "translator":
         this.start({ kind: "translator", parts: this.parts, worker: -1 });
