@@ -5,8 +5,9 @@
  */
 import { mapEdges, successors, type Block, type Edge, type Region } from "./region.js";
 
-/** Instructions of a callee that is inlined: of a leaf, and of the function itself, which is seldom recursive in vain. */
+/** Instructions of a callee that is inlined: of a leaf, of one that calls others, and of the function itself. */
 const LEAF_INSTRUCTIONS = 20;
+const WRAPPER_INSTRUCTIONS = 16;
 export const CALLEE_INSTRUCTIONS = 40;
 /** Instructions that inlining adds to one region: translation takes its time, and most code runs only once. */
 const ADDED_INSTRUCTIONS = 150;
@@ -28,7 +29,8 @@ export function inlineCalls(region: Region, find: FindCallee): Region {
     const recursive = end.target === region.entry;
     const callee = find(end.target);
     if (!callee || callee.instructionCount > budget || !canInline(callee)) continue;
-    if (!recursive && (callee.instructionCount > LEAF_INSTRUCTIONS || !isLeaf(callee))) continue;
+    const most = recursive ? CALLEE_INSTRUCTIONS : isLeaf(callee) ? LEAF_INSTRUCTIONS : WRAPPER_INSTRUCTIONS;
+    if (callee.instructionCount > most) continue;
     budget -= callee.instructionCount;
     const base = blocks.length;
     const { items } = blocks[at]!;
