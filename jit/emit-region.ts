@@ -1,5 +1,6 @@
 /**
- * Region → one Wasm function `(i32 entry PC, i64 RSP) → i32 next PC`.
+ * Region → one Wasm function `(i32 entry PC, i64 RSP) → (i32 next PC, i64 RSP)`. RSP is a result beside its copy in the
+ * CPU block because the caller's next instructions need it for addresses, and a load would make them wait.
  *
  * Control flow becomes structured by the dominator tree (N. Ramsey, "Beyond Relooper", 2022): a loop header opens a
  * `loop`, a merge point is placed after a `block` in its dominator, every other block is emitted where it is jumped to.
@@ -94,7 +95,7 @@ export class RegionEmitter {
     this.tree(0, statements);
     statements.push(w.unreachable());
     const body = w.block(null, statements);
-    const functionRef = w.addFunction(name, this.params, i32, l.functionLocals(), body);
+    const functionRef = w.addFunction(name, this.params, this.params, l.functionLocals(), body);
     for (const { expr, pc } of l.marks) w.mark(functionRef, expr, pc - region.entry + MARK_BIAS);
     return functionRef;
   }
@@ -186,14 +187,25 @@ export class RegionEmitter {
           l.emit(this.storeRip(l.get(l.target!)));
           const slot = l.value(i32, w.call("lookupFunction", [l.get(l.target!)], i32));
           const args = [l.get(l.target!), l.gpr(RSP)];
-          l.emit(w.if(l.get(slot), w.returnCallIndirect(TABLE, l.get(slot), args, this.params, i32)));
+          l.emit(w.if(l.get(slot), w.returnCallIndirect(TABLE, l.get(slot), args, this.params, this.params)));
         }
-        l.emit(w.return(l.get(l.target!)));
+        l.emit(this.returnTo(l.get(l.target!)));
         return l.moveStatements(out);
       case "return":
         this.leave(state, neededAtExit(this.source, this.region, block));
-        l.emit(w.return(l.get(l.target!)));
+        l.emit(this.returnTo(l.get(l.target!)));
         return l.moveStatements(out);
+      case "resume": {
+        this.handOverFlags(index, [end.next]);
+        const target = l.target!;
+        const elsewhere = l.nested(() => {
+          this.leave(state, neededAtExit(this.source, this.region, block));
+          l.emit(this.returnTo(l.get(target)));
+        });
+        l.emit(w.if(w.i32.ne(l.get(target), w.i32.const(end.expected)), elsewhere));
+        l.moveStatements(out);
+        return this.goto(state, end.next, out);
+      }
       case "call":
         return this.call(state, block, end.target, end.next, out);
       case "syscall":
@@ -228,7 +240,6 @@ export class RegionEmitter {
     const { w, l } = this;
     const returnTo = lastInsn(block).next;
     this.leave(state, neededAtExit(this.source, this.region, block));
-    const result = l.fresh(i32);
     const rsp = l.gpr(RSP);
     let call: Expr;
     if (target >= 0) {
@@ -236,15 +247,17 @@ export class RegionEmitter {
       const args = [w.i32.const(target), rsp];
       if (!local) l.emit(this.storeRip(w.i32.const(target)));
       call = local
-        ? w.call(local, args, i32)
-        : w.callIndirect(TABLE, w.i32.const(this.linkage.slot(target)), args, this.params, i32);
+        ? w.call(local, args, this.params)
+        : w.callIndirect(TABLE, w.i32.const(this.linkage.slot(target)), args, this.params, this.params);
     } else {
       l.emit(this.storeRip(l.get(l.target!)));
       const slot = w.call("lookup", [l.get(l.target!)], i32);
-      call = w.callIndirect(TABLE, slot, [l.get(l.target!), rsp], this.params, i32);
+      call = w.callIndirect(TABLE, slot, [l.get(l.target!), rsp], this.params, this.params);
     }
-    l.assign(result, call);
-    l.emit(w.if(w.i32.ne(l.get(result), w.i32.const(returnTo)), w.return(l.get(result))));
+    const results = l.value(this.params, call);
+    l.setGpr(RSP, w.tupleExtract(l.get(results), 1));
+    const pc = l.value(i32, w.tupleExtract(l.get(results), 0));
+    l.emit(w.if(w.i32.ne(l.get(pc), w.i32.const(returnTo)), this.returnTo(l.get(pc))));
     this.comeBack(state, next, out);
   }
 
@@ -258,19 +271,20 @@ export class RegionEmitter {
       l.emit(this.storeRip(w.i32.const(insn.next)));
       const result = l.fresh(i32);
       l.assign(result, w.call("syscall", [], i32));
-      l.emit(w.if(l.get(result), w.return(l.get(result))));
+      l.setGpr(RSP, this.loadGpr(RSP));
+      l.emit(w.if(l.get(result), this.returnTo(l.get(result))));
     }
     this.comeBack(state, next, out);
   }
 
-  /** After a callee has returned to `next`: everything is in the CPU block. */
+  /** After a callee has returned to `next`: everything is in the CPU block, RSP in its local as well. */
   private comeBack(state: ExitState, next: Edge, out: Expr[]): void {
     const { l } = this;
-    const live = "block" in next ? this.liveness.registersIn[next.block]! : rspBit;
+    const live = "block" in next ? this.liveness.registersIn[next.block]! : 0;
     const flags = "block" in next ? this.liveness.flagsIn[next.block]! : 0;
     const clean: ExitState = { index: state.index, dirty: 0, dirtyFlags: 0, lags: false };
     l.moveStatements(out);
-    out.push(...this.loads(live | rspBit, flags));
+    out.push(...this.loads(live & ~rspBit, flags));
     this.goto(clean, next, out);
   }
 
@@ -299,7 +313,7 @@ export class RegionEmitter {
     let nest: Expr[] = [w.switch(labels, other, clamped)];
     l.moveStatements(out);
     this.leave(state, { registers: ALL_REGISTERS, flags: ALL_FLAGS });
-    l.emit(w.return(l.get(l.target!)));
+    l.emit(this.returnTo(l.get(l.target!)));
     nest = [w.block(other, nest)];
     l.moveStatements(nest);
     distinct.forEach((edge, i) => {
@@ -348,15 +362,15 @@ export class RegionEmitter {
       out.push(...this.registerStores(state.dirty & needed.registers & ~rspBit));
       out.push(...this.flagStores(state.dirtyFlags & needed.flags));
       if (edge.exit <= this.region.blocks[state.index]!.pc) {
-        out.push(w.if(this.pollWord(), w.return(w.i32.const(edge.exit))));
+        out.push(w.if(this.pollWord(), this.returnTo(w.i32.const(edge.exit))));
       }
       const args = [w.i32.const(edge.exit), l.gpr(RSP)];
       const local = this.linkage.localName(edge.exit);
       if (!local) out.push(this.storeRip(w.i32.const(edge.exit)));
       out.push(
         local
-          ? w.returnCall(local, args, i32)
-          : w.returnCallIndirect(TABLE, w.i32.const(this.linkage.slot(edge.exit)), args, this.params, i32),
+          ? w.returnCall(local, args, this.params)
+          : w.returnCallIndirect(TABLE, w.i32.const(this.linkage.slot(edge.exit)), args, this.params, this.params),
       );
       return;
     }
@@ -370,10 +384,15 @@ export class RegionEmitter {
         ...this.flagStores(state.dirtyFlags & this.liveness.flagsIn[to]!),
       ];
       const { pc } = this.region.blocks[to]!;
-      out.push(w.if(this.pollWord(), w.block(null, [...stores, w.return(w.i32.const(pc))])));
+      out.push(w.if(this.pollWord(), w.block(null, [...stores, this.returnTo(w.i32.const(pc))])));
       out.push(w.br(`L${to}`));
     } else if (this.flow.isMerge[to]) out.push(w.br(`B${to}`));
     else this.tree(to, out);
+  }
+
+  /** Gives control back, to be carried on at `pc` (i32). */
+  private returnTo(pc: Expr): Expr {
+    return this.w.return(this.w.tuple([pc, this.l.gpr(RSP)]));
   }
 
   private pollWord(): Expr {
@@ -389,6 +408,9 @@ export class RegionEmitter {
   private storeRsp(): Expr {
     const { w, l } = this;
     return w.store(CPU, i64, 8, w.i32.const(0), l.gpr(RSP), CPU_GPR + 8 * RSP);
+  }
+  private loadGpr(register: number): Expr {
+    return this.w.load(CPU, i64, 8, this.w.i32.const(0), CPU_GPR + 8 * register);
   }
   private registerStores(registers: RegisterSet): Expr[] {
     const { w, l } = this;
@@ -413,7 +435,7 @@ export class RegionEmitter {
     const out: Expr[] = [];
     for (let r = 0; r < 16; r++) {
       if (registers & gprBit(r)) {
-        out.push(w.local.set(l.gprLocal(r), w.load(CPU, i64, 8, w.i32.const(0), CPU_GPR + 8 * r)));
+        out.push(w.local.set(l.gprLocal(r), this.loadGpr(r)));
       }
       if (registers & xmmBit(r)) {
         out.push(w.local.set(l.xmmLocal(r), w.load(CPU, v128, 16, w.i32.const(0), CPU_XMM + 16 * r)));

@@ -61,6 +61,7 @@ export function neededAtExit(source: CodeSource, region: Region, block: Block): 
   if (region.function?.origin !== "compiler") return EVERYTHING;
   switch (block.end.kind) {
     case "return":
+    case "resume":
       return compilerNeeded(source.convention, false);
     case "call": {
       const { target } = block.end;
@@ -96,6 +97,8 @@ function exitEdges(block: Block): { readonly exit: number }[] {
     case "fall":
     case "jump":
       return isExit(end.to) ? [end.to] : [];
+    case "resume":
+      return isExit(end.next) ? [end.next] : [];
     case "branch":
       return [end.taken, end.fall].filter(isExit);
     case "table":
@@ -152,6 +155,7 @@ export function analyseLiveness(source: CodeSource, region: Region, flow: Flow):
       case "call":
       case "syscall":
       case "return":
+      case "resume":
       case "indirect":
       case "stop":
       case "illegal":

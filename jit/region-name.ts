@@ -2,4 +2,4 @@
 export const regionName = (module: number, pc: number): string => `r${module}_${pc.toString(16)}`;
 export const REGION_NAME = /\br(\d+)_([0-9a-f]+)\b/;
 /** A mark is the instruction's address minus the region's entry, plus this (backward jumps make the difference negative). */
-export const MARK_BIAS = 1 << 20;
+export const MARK_BIAS = 1 << 29;

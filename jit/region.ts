@@ -3,6 +3,7 @@
  * limited in size. Edges that leave are exits.
  */
 import type { CodeSource, FunctionInfo } from "./code-source.js";
+import { CALLEE_INSTRUCTIONS, inlineCalls } from "./inline.js";
 import { InstructionDecoder, mnemonicName, OP_GPR, OP_MEM, type Insn } from "./decode.js";
 import { entryFor, flagsRead, flagsWritten, registersRead, registersWritten } from "./lift/index.js";
 import type { BlockEnd, InstructionEntry } from "./lift/entry.js";
@@ -26,6 +27,8 @@ export type Terminator =
   /** Call; `target` -1 if computed. Goes on at `next` if that is where the callee returns to. */
   | { readonly kind: "call"; readonly target: number; readonly next: Edge }
   | { readonly kind: "return" }
+  /** Return of an inlined callee: goes on at `next` if the return address is `expected`, else leaves as `return` does. */
+  | { readonly kind: "resume"; readonly expected: number; readonly next: Edge }
   | { readonly kind: "syscall"; readonly next: Edge }
   /** Never continues: an exception has been raised. */
   | { readonly kind: "stop" }
@@ -80,6 +83,7 @@ export function successors(end: Terminator): number[] {
       end.targets.forEach(add);
       break;
     case "call":
+    case "resume":
     case "syscall":
       add(end.next);
       break;
@@ -99,6 +103,7 @@ export function mapEdges(end: Terminator, map: (edge: Edge) => Edge): Terminator
     case "table":
       return { ...end, targets: end.targets.map(map) };
     case "call":
+    case "resume":
     case "syscall":
       return { ...end, next: map(end.next) };
     default:
@@ -111,12 +116,40 @@ export class RegionFinder {
   private readonly decoder = new InstructionDecoder();
   private readonly source: CodeSource;
 
+  private readonly callees = new Map<number, Region | null>();
+
   constructor(source: CodeSource) {
     this.source = source;
   }
 
-  /** The region of `entry` with at most `limit` instructions, or null if nothing executable is there. */
+  /**
+   * The region of `entry` with at most `limit` instructions, plus those of inlined callees; null if nothing executable
+   * is there.
+   */
   find(entry: number, limit: number): Region | null {
+    const region = this.findAlone(entry, limit);
+    return region && inlineCalls(region, (pc) => this.findCallee(pc));
+  }
+
+  /** Must be called after code has changed. */
+  forget(): void {
+    this.callees.clear();
+  }
+
+  private findCallee(pc: number): Region | null {
+    let region = this.callees.get(pc);
+    if (region === undefined) {
+      const info = this.source.functionAt(pc);
+      // By its size in bytes first: no long function is decoded for nothing.
+      const small =
+        info?.start === pc && info.origin === "compiler" && info.end - info.start <= CALLEE_INSTRUCTIONS * 8;
+      region = small ? this.findAlone(pc, CALLEE_INSTRUCTIONS) : null;
+      this.callees.set(pc, region);
+    }
+    return region;
+  }
+
+  private findAlone(entry: number, limit: number): Region | null {
     const info = this.source.functionAt(entry);
     const window = this.source.read(entry, 1).length ? this.window(entry, info) : null;
     if (!window) return null;
@@ -255,9 +288,26 @@ export class RegionFinder {
       const draft = drafts.get(pc)!;
       blocks.push({ pc, items: draft.items, end: draft.end.build(edge) });
     }
+    if (info?.origin === "compiler" && info.start === entry) cutRestarts(entry, blocks);
     let instructionCount = 0;
     for (const block of blocks) instructionCount += block.items.length;
     return { entry, function: info, blocks, instructionCount };
+  }
+}
+
+/**
+ * Compiled code calls `morestack` and jumps back to its start when its stack is too small. That jump becomes an exit:
+ * it would make a loop of the whole function.
+ */
+function cutRestarts(entry: number, blocks: readonly Block[]): void {
+  const predecessors = blocks.map(() => 0);
+  for (const { end } of blocks) for (const to of successors(end)) predecessors[to]!++;
+  for (const { end } of blocks) {
+    if (end.kind !== "call" || !("block" in end.next) || predecessors[end.next.block] !== 1) continue;
+    const after = blocks[end.next.block]!;
+    if (after.end.kind === "jump" && "block" in after.end.to && after.end.to.block === 0) {
+      after.end = { kind: "jump", to: { exit: entry } };
+    }
   }
 }
 

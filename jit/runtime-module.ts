@@ -98,12 +98,15 @@ const checkHeadroom = (w: WasmBuilder): Expr => w.call("headroom", [w.i32.const(
  * is made of values that are all needed at once, on a path that is never taken.
  */
 function addHeadroom(w: WasmBuilder): void {
-  const load = () => w.load(CPU, v128, 16, w.i32.const(0), 0);
-  // Calls with many operands: a tree as deep as it has values would need a deep stack to be written.
-  w.addFunction("first", w.types(new Array<Type>(FRAME_OPERANDS).fill(v128)), v128, [], w.local.get(0, v128));
-  let value = w.block(null, [w.drop(w.call("syscall", [], i32)), load()], v128);
+  // From different places, so that no two are the same value.
+  const load = (address: number) => w.load(CPU, v128, 16, w.i32.const(0), address);
+  // Operands of calls that the engine cannot see through: a tree as deep as it has values would need a deep stack to be
+  // written.
+  const operands = w.types(new Array<Type>(FRAME_OPERANDS).fill(v128));
+  let value = w.block(null, [w.drop(w.call("syscall", [], i32)), load(0)], v128);
   for (let size = 0; size < HEADROOM_BYTES; size += 16 * (FRAME_OPERANDS - 1)) {
-    value = w.call("first", [...Array.from({ length: FRAME_OPERANDS - 1 }, load), value], v128);
+    const loads = Array.from({ length: FRAME_OPERANDS - 1 }, (_, i) => load(size + 16 * i));
+    value = w.callIndirect(TABLE, w.i32.const(0), [...loads, value], operands, v128);
   }
   const never = w.block(null, [w.store(CPU, v128, 16, w.i32.const(0), value, 0)]);
   w.addFunction("headroom", w.types([i32]), none, [], w.if(w.local.get(0, i32), never));
@@ -112,8 +115,8 @@ function addHeadroom(w: WasmBuilder): void {
 /**
  * Builds the runtime module. Exports:
  * - `run(pc) → pc`: the dispatcher; returns when `pc` is not in the lookup cache or the poll word is set;
- * - `stub(pc, rsp) → pc`: asks the machine for the region of `pc`, and runs it;
- * - `bounce(pc, rsp) → pc`: gives `pc` back, so that all mirrored frames unwind to the dispatcher;
+ * - `stub(pc, rsp) → (pc, rsp)`: asks the machine for the region of `pc`, and runs it;
+ * - `bounce(pc, rsp) → (pc, rsp)`: gives `pc` back, so that all mirrored frames unwind to the dispatcher;
  * - `headroom(0)`: see `addHeadroom`.
  */
 export function buildRuntimeModule(w: WasmBuilder, guestPages: number): Uint8Array {
@@ -121,28 +124,31 @@ export function buildRuntimeModule(w: WasmBuilder, guestPages: number): Uint8Arr
   const params = w.types([i32, i64]);
   addHeadroom(w);
   const pc = () => w.local.get(0, i32);
-  w.addFunction("bounce", params, i32, [], pc());
+  // What regions have: see emit-region.ts.
+  const results = params;
+  w.addFunction("bounce", params, results, [], w.tuple([pc(), w.local.get(1, i64)]));
   w.addFunction(
     "stub",
     params,
-    i32,
+    results,
     [],
     w.block(
       null,
       [
         w.store(CPU, i32, 4, w.i32.const(0), pc(), CPU_RIP),
         checkHeadroom(w),
-        w.returnCallIndirect(TABLE, w.call("resolve", [pc()], i32), [pc(), w.local.get(1, i64)], params, i32),
+        w.returnCallIndirect(TABLE, w.call("resolve", [pc()], i32), [pc(), w.local.get(1, i64)], params, results),
       ],
-      i32,
+      results,
     ),
   );
   const entry = 1;
+  const result = 2;
   w.addFunction(
     "run",
     w.types([i32]),
     i32,
-    [i32],
+    [i32, results],
     w.block(
       null,
       [
@@ -152,15 +158,16 @@ export function buildRuntimeModule(w: WasmBuilder, guestPages: number): Uint8Arr
             w.local.set(entry, lookupEntry(w)),
             w.if(w.i32.ne(w.load(CPU, i32, 4, w.local.get(entry, i32), CPU_LOOKUP), pc()), w.return(pc())),
             w.local.set(
-              0,
+              result,
               w.callIndirect(
                 TABLE,
                 slotOf(w, w.load(CPU, i32, 4, w.local.get(entry, i32), CPU_LOOKUP + 4)),
                 [pc(), w.load(CPU, i64, 8, w.i32.const(0), CPU_GPR + 8 * RSP)],
                 params,
-                i32,
+                results,
               ),
             ),
+            w.local.set(0, w.tupleExtract(w.local.get(result, results), 0)),
             w.br("next", w.i32.eqz(w.load(CPU, i32, 4, w.i32.const(0), CPU_POLL))),
           ]),
         ),

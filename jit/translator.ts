@@ -64,6 +64,7 @@ export class Translator {
   private readonly source: CodeSource;
   private readonly options: TranslatorOptions;
   private readonly isDynamic: (pc: number) => boolean;
+  private epoch = 0;
 
   /** `isDynamic` tells addresses whose code does not come from the program's file. */
   constructor(source: CodeSource, arena: CodeArena, options: TranslatorOptions, isDynamic: (pc: number) => boolean) {
@@ -86,6 +87,8 @@ export class Translator {
     let share = 1;
     for (;;) {
       const { epoch } = this.arena;
+      if (epoch !== this.epoch) this.finder.forget();
+      this.epoch = epoch;
       const slot = this.arena.slotOf(pc);
       if (slot > BOUNCE_SLOT && this.arena.moduleOf(slot) >= 0) return true;
       const regions = this.collect(pc, share);

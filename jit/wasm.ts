@@ -581,6 +581,15 @@ export class WasmBuilder {
     ) as Expr;
   }
 
+  /** Several values as one, of the type that `types` gives: for results of more than one value. */
+  tuple(values: readonly Expr[]): Expr {
+    return raw["_BinaryenTupleMake"]!(this.m, words(values), values.length) as Expr;
+  }
+  /** One of the values. */
+  tupleExtract(tuple: Expr, index: number): Expr {
+    return raw["_BinaryenTupleExtract"]!(this.m, tuple, index) as Expr;
+  }
+
   /** The type of several values. */
   types(list: readonly Type[]): Type {
     return raw["_BinaryenTypeCreate"]!(words(list), list.length) as Type;

@@ -32,7 +32,7 @@ export class GuestMachine {
   private readonly gpr = new BigUint64Array(this.cpu.buffer, CPU_GPR, 16);
   private exports: Record<string, unknown> = {};
 
-  /** Instantiates a module that exports functions of type (i32 PC, i64 RSP) → next PC. @throws if it is not valid */
+  /** Instantiates a module that exports functions of type (i32 PC, i64 RSP) → next PC, or (next PC, RSP) as regions have it. @throws if it is not valid */
   load(module: Uint8Array): void {
     const { guest, cpu } = this;
     const table = new WebAssembly.Table({ element: "anyfunc", initial: 2 });
@@ -54,9 +54,11 @@ export class GuestMachine {
     let fault: string | null = null;
     try {
       for (let pc = CODE; ;) {
-        const run = this.exports[functionName(index, pc)] as ((pc: number, rsp: bigint) => number) | undefined;
+        const run = this.exports[functionName(index, pc)] as
+          ((pc: number, rsp: bigint) => number | readonly [number, bigint]) | undefined;
         if (!run) break;
-        pc = run(pc, this.gpr[4]!);
+        const result = run(pc, this.gpr[4]!);
+        pc = typeof result === "number" ? result : result[0];
       }
     } catch (error) {
       if (!(error instanceof WebAssembly.RuntimeError)) throw error;

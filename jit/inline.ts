@@ -1,0 +1,108 @@
+/**
+ * Inlining: blocks of small callees become part of the caller's region, so that registers stay in their locals over
+ * the call. Nothing else changes: the return address is pushed, and the callee's return compares what it pops with it;
+ * a difference leaves the region, as it does after a call.
+ */
+import { mapEdges, successors, type Block, type Edge, type Region } from "./region.js";
+
+/** Instructions of a callee that is inlined: of a leaf, and of the function itself, which is seldom recursive in vain. */
+const LEAF_INSTRUCTIONS = 20;
+export const CALLEE_INSTRUCTIONS = 40;
+/** Instructions that inlining adds to one region: translation takes its time, and most code runs only once. */
+const ADDED_INSTRUCTIONS = 150;
+/** Calls inside inlined callees are inlined down to this depth. */
+const MAX_DEPTH = 3;
+
+/** Finds the region of a function; null if that has more than `CALLEE_INSTRUCTIONS`. */
+export type FindCallee = (pc: number) => Region | null;
+
+/** Replaces direct calls of small compiled functions in compiled code, the first ones first. */
+export function inlineCalls(region: Region, find: FindCallee): Region {
+  if (region.function?.origin !== "compiler") return region;
+  const blocks = [...region.blocks];
+  const depths = blocks.map(() => 0);
+  let budget = ADDED_INSTRUCTIONS;
+  for (let at = 0; at < blocks.length; at++) {
+    const { end } = blocks[at]!;
+    if (end.kind !== "call" || end.target < 0 || !("block" in end.next) || depths[at]! >= MAX_DEPTH) continue;
+    const recursive = end.target === region.entry;
+    const callee = find(end.target);
+    if (!callee || callee.instructionCount > budget || !canInline(callee)) continue;
+    if (!recursive && (callee.instructionCount > LEAF_INSTRUCTIONS || !isLeaf(callee))) continue;
+    budget -= callee.instructionCount;
+    const base = blocks.length;
+    const { items } = blocks[at]!;
+    const returnTo = items[items.length - 1]!.insn.next;
+    const { next } = end;
+    const shift = (edge: Edge): Edge => ("block" in edge ? { block: edge.block + base } : edge);
+    for (const block of callee.blocks) {
+      blocks.push({
+        ...block,
+        end: block.end.kind === "return" ? { kind: "resume", expected: returnTo, next } : mapEdges(block.end, shift),
+      });
+      depths.push(depths[at]! + 1);
+    }
+    blocks[at] = { ...blocks[at]!, end: { kind: "jump", to: { block: base } } };
+  }
+  return blocks.length === region.blocks.length ? region : inReversePostorder(region, blocks);
+}
+
+/**
+ * A jump out of the callee would make its target return past the caller's mirrored frame: only one to its own start
+ * is taken, after its stack has grown, which is rare.
+ */
+function canInline(callee: Region): boolean {
+  const info = callee.function;
+  if (info?.origin !== "compiler" || callee.entry !== info.start) return false;
+  let returns = false;
+  for (const { end } of callee.blocks) {
+    switch (end.kind) {
+      case "return":
+        returns = true;
+        break;
+      case "fall":
+      case "jump":
+        if ("exit" in end.to && end.to.exit !== callee.entry) return false;
+        break;
+      case "branch":
+        if ("exit" in end.taken || "exit" in end.fall) return false;
+        break;
+      case "call":
+        break;
+      case "stop":
+        break;
+      default:
+        return false;
+    }
+  }
+  return returns;
+}
+
+const isLeaf = (region: Region): boolean => region.blocks.every(({ end }) => end.kind !== "call");
+
+function inReversePostorder(region: Region, blocks: readonly Block[]): Region {
+  const order: number[] = [];
+  const visited = new Uint8Array(blocks.length);
+  const stack: { index: number; next: number[] }[] = [];
+  const open = (index: number) => {
+    visited[index] = 1;
+    stack.push({ index, next: successors(blocks[index]!.end) });
+  };
+  open(0);
+  while (stack.length) {
+    const top = stack[stack.length - 1]!;
+    const to = top.next.pop();
+    if (to === undefined) {
+      order.push(top.index);
+      stack.pop();
+    } else if (!visited[to]) open(to);
+  }
+  order.reverse();
+  const indexOf = new Int32Array(blocks.length).fill(-1);
+  order.forEach((index, position) => (indexOf[index] = position));
+  const remap = (edge: Edge): Edge => ("block" in edge ? { block: indexOf[edge.block]! } : edge);
+  const sorted = order.map((index) => ({ ...blocks[index]!, end: mapEdges(blocks[index]!.end, remap) }));
+  let instructionCount = 0;
+  for (const block of sorted) instructionCount += block.items.length;
+  return { ...region, blocks: sorted, instructionCount };
+}
