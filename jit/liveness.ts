@@ -70,9 +70,8 @@ export function neededAtExit(source: CodeSource, region: Region, block: Block): 
       // A computed call's target may be hand-written, but is called by the convention.
       return compilerNeeded(source.convention, true);
     }
-    case "indirect":
-      return ALL_BUT_FLAGS;
     default:
+      // A computed jump as well: the compiler keeps a comparison's flags over the jumps of a switch.
       return EVERYTHING;
   }
 }

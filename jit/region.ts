@@ -4,10 +4,10 @@
  */
 import type { CodeSource, FunctionInfo } from "./code-source.js";
 import { CALLEE_INSTRUCTIONS, inlineCalls } from "./inline.js";
-import { InstructionDecoder, mnemonicName, OP_GPR, OP_MEM, type Insn } from "./decode.js";
+import { InstructionDecoder, mnemonicName, OP_MEM, type Insn } from "./decode.js";
 import { entryFor, flagsRead, flagsWritten, registersRead, registersWritten } from "./lift/index.js";
 import type { BlockEnd, InstructionEntry } from "./lift/entry.js";
-import type { FlagSet, RegisterSet } from "./registers.js";
+import { gprBit, type FlagSet, type RegisterSet } from "./registers.js";
 
 /** Where control goes: to a block of the region (by index), or out of it to a guest address. */
 export type Edge = { readonly block: number } | { readonly exit: number };
@@ -184,7 +184,7 @@ export class RegionFinder {
     while (work.length) {
       const from = work.shift()!;
       if (insns.has(from) || full) continue;
-      let previous: Insn | null = null;
+      const before: Item[] = [];
       this.decoder.decodeFrom(from, (insn) => {
         if (insns.has(insn.pc)) return false;
         if (insns.size >= limit) {
@@ -194,11 +194,15 @@ export class RegionFinder {
         // An instruction that the window cuts off would be decoded as invalid: leave it to a region of its own.
         if (insn.mnemonic === 0 && insn.pc + 15 > high && high < 0x1_0000_0000 && insn.pc !== entry) return false;
         const lifted = entryFor(insn);
-        insns.set(insn.pc, lifted ? itemOf(lifted, insn) : insn);
-        if (!lifted) return false;
+        if (!lifted) {
+          insns.set(insn.pc, insn);
+          return false;
+        }
+        const item = itemOf(lifted, insn);
+        insns.set(insn.pc, item);
         switch (lifted.ends) {
           case undefined:
-            previous = insn;
+            before.push(item);
             return true;
           case "branch":
             lead(insn.next);
@@ -207,7 +211,7 @@ export class RegionFinder {
           case "jump":
             if (insn.target >= 0) lead(insn.target);
             else {
-              const table = this.jumpTable(insn, previous, low, high);
+              const table = this.jumpTable(insn, before, low, high);
               if (table) {
                 tables.set(insn.pc, table);
                 table.targets.forEach(lead);
@@ -226,18 +230,22 @@ export class RegionFinder {
     return this.build(entry, info, insns, leaders, tables);
   }
 
-  /** Recognises the Go compiler's `LEAQ table, R; JMP (R)(I*8)` with constant targets in the window. */
+  /**
+   * Recognises the Go compiler's `LEAQ table, R; …; JMP (R)(I*8)` with constant targets in the window.
+   * @param before the straight code that runs into the jump
+   */
   private jumpTable(
     jump: Insn,
-    previous: Insn | null,
+    before: readonly Item[],
     low: number,
     high: number,
   ): { index: number; targets: number[] } | null {
     const memory = jump.operands[0];
     if (!memory || memory.kind !== OP_MEM || memory.index < 0 || memory.scale !== 8 || memory.fs) return null;
-    if (!previous || mnemonicName(previous.mnemonic) !== "Lea") return null;
-    const [to, address] = previous.operands;
-    if (!to || !address || to.kind !== OP_GPR || to.reg !== memory.base || to.size !== 8) return null;
+    const lea = before.findLast((item) => item.registersWritten & gprBit(memory.base));
+    if (lea?.entry.mnemonic !== "Lea") return null;
+    const [to, address] = lea.insn.operands;
+    if (!to || !address || to.size !== 8) return null;
     if (address.base >= 0 || address.index >= 0 || memory.index === memory.base) return null;
     const start = address.disp + memory.disp;
     const targets: number[] = [];

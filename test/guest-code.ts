@@ -34,11 +34,13 @@ export interface GuestCode {
  * @param pieces code by guest address; each is a function for computed jumps
  * @param moduleInstructions as of the translator: 1 puts each region into a module of its own
  * @param hooks what the test does for the guest; a fault that it does not handle is thrown
+ * @param program what is known of the program; by default nothing
  */
 export function guestCode(
   pieces: ReadonlyMap<number, readonly number[]>,
   moduleInstructions: number,
   hooks: (cpu: CpuState) => Partial<ExecutionHooks>,
+  program: Partial<CodeSource> = {},
 ): GuestCode {
   const guestMemory = new WebAssembly.Memory({ initial: GUEST_PAGES, maximum: GUEST_PAGES, shared: true });
   const cpuMemory = new WebAssembly.Memory({ initial: CPU_PAGES, maximum: CPU_PAGES, shared: true });
@@ -52,6 +54,7 @@ export function guestCode(
     },
     functionAt: () => null,
     constantWord: () => null,
+    ...program,
   };
   const arena = new CodeArena(CodeArena.allocate());
   const now = () => performance.now();

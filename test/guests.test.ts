@@ -8,12 +8,6 @@ import { guestVersions } from "./guests/unpack.js";
 // Generous: a first run translates everything, on a machine that may have other work.
 const timeoutMs = 120_000;
 
-/**
- * Known failures, by version and case; each is a bug to mend, not a property of the guest. fmt's `%v` of a pointer to a
- * slice prints the address instead of `&[1]` (fmt.(*pp).printValue takes the wrong branch of its switch over Kind).
- */
-const knownFailures = new Set(["1.19 library", "1.22 library"]);
-
 /** One native run per case and version, next to the recording, where that is possible. */
 const nativeOutcomes = new Map<string, Promise<RecordedOutcome>>();
 
@@ -30,8 +24,7 @@ function nativeOutcome(guest: GuestCase, version: string): Promise<RecordedOutco
 describe.each(guestVersions())("Go %s", (version) => {
   const expected = expectedOutcomes(version);
   for (const guest of guestCases) {
-    const run = knownFailures.has(`${version} ${guest.name}`) ? test.skip : test;
-    run.for(guest.cpus ?? [1, 2])(
+    test.for(guest.cpus ?? [1, 2])(
       `${guest.name}, %i cpus`,
       // One more try: a few cases depend on timers, and differ natively as well when the machine is busy.
       { timeout: 3 * timeoutMs, concurrent: true, retry: 1 },
