@@ -32,6 +32,7 @@ const binaryenBesideItsSource: Plugin = {
 const entries: Record<string, Record<string, string>> = {
   guest: { guest: "dist/src/machine/node-guest-worker.js" },
   remote: { remote: "dist/src/machine/node-remote-guest-worker.js" },
+  decoder: { decoder: "dist/jit/interpreter/record-decoder.js" },
   others: { cli: "dist/src/cli/command-line.js", translator: "dist/src/machine/node-translator-worker.js" },
 };
 

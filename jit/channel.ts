@@ -1,10 +1,20 @@
-/** Requests for translation, from any guest thread to the translator Worker, over a SharedArrayBuffer. */
+/**
+ * Requests for translation, from any guest thread to the translator Worker, over a SharedArrayBuffer: `request` waits
+ * for the answer, `offer` does not.
+ */
 
 const LOCK = 0;
 const STATE = 1;
 const PC = 2;
 const RESULT = 3;
 const STARTED = 4;
+/** Changes with every request and offer. */
+const NEWS = 5;
+/** Offers made and taken, modulo 2^32. */
+const OFFERED = 6;
+const TAKEN = 7;
+const OFFERS_AT = 8;
+const MAX_OFFERS = 1024;
 
 const IDLE = 0;
 const ASKED = 1;
@@ -15,7 +25,7 @@ export class TranslationChannel {
   private readonly words: Int32Array;
 
   static allocate(): SharedArrayBuffer {
-    return new SharedArrayBuffer(32);
+    return new SharedArrayBuffer((OFFERS_AT + MAX_OFFERS) * 4);
   }
   constructor(buffer: SharedArrayBuffer) {
     this.buffer = buffer;
@@ -33,7 +43,7 @@ export class TranslationChannel {
     while (Atomics.compareExchange(words, LOCK, 0, 1) !== 0) Atomics.wait(words, LOCK, 1);
     Atomics.store(words, PC, pc | 0);
     Atomics.store(words, STATE, ASKED);
-    Atomics.notify(words, STATE);
+    this.announce();
     while (Atomics.load(words, STATE) !== ANSWERED) Atomics.wait(words, STATE, ASKED);
     const result = Atomics.load(words, RESULT);
     Atomics.store(words, STATE, IDLE);
@@ -42,19 +52,45 @@ export class TranslationChannel {
     return result !== 0;
   }
 
+  /** Proposes the region at `pc`. It is forgotten if too many wait already: what is hot is proposed again. */
+  offer(pc: number): void {
+    const { words } = this;
+    if (Atomics.load(words, OFFERED) - Atomics.load(words, TAKEN) >= MAX_OFFERS / 2) return;
+    Atomics.store(words, OFFERS_AT + (Atomics.add(words, OFFERED, 1) & (MAX_OFFERS - 1)), pc | 0);
+    this.announce();
+  }
+
   /** The translator's side: waits for requests for ever. */
   serve(translate: (pc: number) => boolean): never {
     const { words } = this;
     for (;;) {
-      const state = Atomics.load(words, STATE);
-      if (state !== ASKED) {
-        Atomics.wait(words, STATE, state);
-        continue;
+      const news = Atomics.load(words, NEWS);
+      if (Atomics.load(words, STATE) === ASKED) {
+        const published = translate(Atomics.load(words, PC) >>> 0);
+        Atomics.store(words, RESULT, published ? 1 : 0);
+        Atomics.store(words, STATE, ANSWERED);
+        Atomics.notify(words, STATE);
+      } else {
+        const pc = this.takeOffer();
+        if (pc) translate(pc);
+        else Atomics.wait(words, NEWS, news);
       }
-      const published = translate(Atomics.load(words, PC) >>> 0);
-      Atomics.store(words, RESULT, published ? 1 : 0);
-      Atomics.store(words, STATE, ANSWERED);
-      Atomics.notify(words, STATE);
     }
+  }
+
+  /** The oldest offer, or 0. */
+  private takeOffer(): number {
+    const { words } = this;
+    const taken = Atomics.load(words, TAKEN);
+    if (taken === Atomics.load(words, OFFERED)) return 0;
+    // 0 while its thread is still writing it: that announces it afterwards.
+    const pc = Atomics.exchange(words, OFFERS_AT + (taken & (MAX_OFFERS - 1)), 0) >>> 0;
+    if (pc) Atomics.store(words, TAKEN, taken + 1);
+    return pc;
+  }
+
+  private announce(): void {
+    Atomics.add(this.words, NEWS, 1);
+    Atomics.notify(this.words, NEWS);
   }
 }

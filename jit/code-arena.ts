@@ -10,6 +10,8 @@
 /** Slot 0 is never given out; slot 1 is `bounce`, see runtime-module.ts. */
 export const BOUNCE_SLOT = 1;
 const FIRST_SLOT = 2;
+/** Module 0 stands for none. */
+export const FIRST_MODULE = 1;
 const MAX_SLOTS = 1 << 20;
 const HASH_SIZE = MAX_SLOTS * 2;
 const MAX_MODULES = 1 << 18;
@@ -62,7 +64,7 @@ export interface PublishedModule {
 export interface ArenaSize {
   /** Slots given out, the first two included. */
   readonly slots: number;
-  /** Modules published, the runtime module included. */
+  /** Modules published, and `FIRST_MODULE`. */
   readonly modules: number;
   readonly codeBytes: number;
 }
@@ -86,6 +88,7 @@ export class CodeArena {
     const buffer = new SharedArrayBuffer(CODE_AT_BYTES + CODE_BYTES);
     const words = new Int32Array(buffer, 0, HEADER_WORDS);
     words[H_SLOTS] = FIRST_SLOT;
+    words[H_MODULES] = FIRST_MODULE;
     return buffer;
   }
 
@@ -109,11 +112,7 @@ export class CodeArena {
   get slotCount(): number {
     return Atomics.load(this.words, H_SLOTS);
   }
-  /** Module 0 is the runtime module; waits until it has been published. */
-  waitForRuntime(): Uint8Array {
-    while (this.moduleCount === 0) Atomics.wait(this.words, H_MODULES, 0);
-    return this.moduleBytes(0);
-  }
+  /** Modules published, and `FIRST_MODULE`. */
   get moduleCount(): number {
     return Atomics.load(this.words, H_MODULES);
   }
@@ -202,7 +201,6 @@ export class CodeArena {
       if (this.epoch !== epoch) return -1;
       Atomics.store(words, H_CODE, (offset + length + 7) & ~7);
       Atomics.store(words, H_MODULES, id + 1);
-      if (id === 0) Atomics.notify(words, H_MODULES);
       for (const region of module.regions) {
         const slot = this.slotOf(region.pc);
         words[SLOT_START_AT + slot] = region.start | 0;
@@ -224,7 +222,7 @@ export class CodeArena {
    */
   beginLoad(size: ArenaSize): Uint8Array[] | null {
     const { slots, modules, codeBytes } = size;
-    if (slots < FIRST_SLOT || slots > MAX_SLOTS || modules < 1 || modules > MAX_MODULES) return null;
+    if (slots < FIRST_SLOT || slots > MAX_SLOTS || modules < FIRST_MODULE || modules > MAX_MODULES) return null;
     if (codeBytes < 0 || codeBytes > CODE_BYTES) return null;
     return [...this.tableViews(slots, modules), this.code.subarray(0, codeBytes)];
   }
@@ -245,7 +243,6 @@ export class CodeArena {
     Atomics.store(words, H_SLOTS, slots);
     Atomics.store(words, H_CODE, (codeBytes + 7) & ~7);
     Atomics.store(words, H_MODULES, modules);
-    Atomics.notify(words, H_MODULES);
     return true;
   }
 
@@ -268,7 +265,7 @@ export class CodeArena {
       const [, slotModule, slotStart, slotEnd, records] = tables.map((bytes) => new Int32Array(bytes.buffer));
       const kept = this.reusable(slots, modules);
       let fresh = false;
-      for (let module = Math.max(known, 1); module < modules; module++) fresh ||= kept[module] !== 0;
+      for (let module = Math.max(known, FIRST_MODULE); module < modules; module++) fresh ||= kept[module] !== 0;
       if (!fresh) return null;
       for (let slot = FIRST_SLOT; slot < slots; slot++) {
         if (kept[slotModule![slot]! - 1]) continue;
@@ -308,7 +305,6 @@ export class CodeArena {
       const module = words[SLOT_MODULE_AT + slot]! - 1;
       if (module >= 0 && !this.isDynamic(module)) kept[module] = 1;
     }
-    kept[0] = 1;
     for (let slot = FIRST_SLOT; slot < slots; slot++) {
       const module = words[SLOT_MODULE_AT + slot]! - 1;
       if (module < 0) continue;

@@ -19,6 +19,8 @@ export const CPU_FS_BASE = 424;
 export const CPU_POLL = 432;
 /** Processor exception raised by translated code: vector + 1, or 0; 32 bits. */
 export const CPU_TRAP_VECTOR = 436;
+/** Always 0, 64 bits: the base or index of interpreted addresses that have none. */
+export const CPU_ZERO = 440;
 /** MXCSR XOR its default 0x1F80, 32 bits. */
 export const CPU_MXCSR = 472;
 

@@ -51,6 +51,8 @@ export interface Linkage {
 
 const FLAG_OFFSET = new Map(FLAG_BITS.map(({ flag }, index) => [flag, CPU_FLAGS + 4 * index]));
 const rspBit = gprBit(RSP);
+/** The parameter that has RSP. */
+const RSP_PARAM = 1;
 
 /** True if lifting emits something that can trap, other than an access to the stack relative to RSP. */
 function mayFault({ insn, entry }: Item): boolean {
@@ -90,7 +92,7 @@ export class RegionEmitter {
     this.liveness = analyseLiveness(this.source, region, this.flow);
     this.stackLagsIn = this.analyseStackLag();
     this.pendingFlags = region.blocks.map(() => null);
-    l.beginFunction();
+    l.beginFunction([i32, i64], RSP_PARAM);
     const statements = this.loads(this.liveness.registersIn[0]! & ~rspBit, this.liveness.flagsIn[0]!);
     this.tree(0, statements);
     statements.push(w.unreachable());

@@ -8,6 +8,9 @@ import type { Counters } from "./counters.js";
 import { CPU_LOOKUP, CPU_TRAP_VECTOR, LOOKUP_ENTRIES } from "./cpu-block.js";
 import type { CpuState } from "./cpu-state.js";
 import { VECTOR_BP, VECTOR_UD, VECTOR_UNIMPLEMENTED } from "./lift/vectors.js";
+import type { RecordDecoder } from "./interpreter/record-decoder.js";
+import { Records } from "./interpreter/records.js";
+import { decodeShapes, H_TRANSLATED, SHAPES_SECTION, type Shape } from "./interpreter/shape.js";
 import { LOOKUP_FUNCTION, lookupIndex } from "./lookup.js";
 import { RAX, RDX } from "./registers.js";
 import { locateTrap } from "./trap.js";
@@ -35,6 +38,12 @@ export interface ExecutionHooks {
   timeStamp(): number;
   /** Sees to it that a translator serves the channel. Called once per process. */
   startTranslator(): void;
+  /** The decoder of what is interpreted; called at most once, when it is needed. */
+  loadDecoder(
+    memory: WebAssembly.Memory,
+    shapes: ReadonlyMap<number, Shape>,
+    isTranslated: (pc: number) => boolean,
+  ): RecordDecoder;
 }
 
 /** What a region returns after its thread has ended: never a mapped address. */
@@ -47,6 +56,10 @@ export class Executor {
   private readonly vector: Int32Array;
   private readonly runFrom: (pc: number) => number;
   private readonly stub: unknown;
+  private readonly engine: WebAssembly.Module;
+  private readonly records: Records;
+  private readonly interprets: boolean;
+  private decoder: RecordDecoder | undefined;
   private linked = new Set<number>();
   private epoch: number;
   private ended = false;
@@ -63,8 +76,12 @@ export class Executor {
     guestMemory: WebAssembly.Memory;
     cpuMemory: WebAssembly.Memory;
     cpu: CpuState;
-    /** Bytes of the runtime module. */
-    runtime: Uint8Array;
+    /** The module of `buildEngine`. */
+    engine: WebAssembly.Module;
+    /** Memory of `Records`. */
+    records: WebAssembly.Memory;
+    /** False if everything is translated before it runs. */
+    interprets: boolean;
     arena: CodeArena;
     channel: TranslationChannel;
     hooks: ExecutionHooks;
@@ -86,10 +103,16 @@ export class Executor {
     this.lookup = new Int32Array(cpuBuffer, CPU_LOOKUP, LOOKUP_ENTRIES * 2);
     this.vector = new Int32Array(cpuBuffer, CPU_TRAP_VECTOR, 1);
     this.table = new WebAssembly.Table({ element: "anyfunc", initial: 2 });
+    this.engine = parts.engine;
+    this.records = new Records(parts.records);
+    this.interprets = parts.interprets;
     this.imports = {
-      m: { g: parts.guestMemory, c: parts.cpuMemory, t: this.table },
+      m: { g: parts.guestMemory, c: parts.cpuMemory, t: this.table, d: parts.records },
       f: {
         resolve: (pc: number) => this.resolve(pc >>> 0),
+        decode: (pc: number) => this.decode(pc >>> 0),
+        translate: (pc: number) => this.translate(pc >>> 0),
+        hot: (pc: number) => this.offer(pc >>> 0),
         syscall: () => this.systemCall(),
         rdtsc: () => {
           const count = parts.hooks.timeStamp();
@@ -101,12 +124,12 @@ export class Executor {
         },
       },
     };
-    const runtime = new WebAssembly.Instance(new WebAssembly.Module(parts.runtime), this.imports);
-    this.imports["f"]!["headroom"] = runtime.exports["headroom"];
-    this.runFrom = runtime.exports["run"] as (pc: number) => number;
-    this.stub = runtime.exports["stub"];
+    const { exports } = new WebAssembly.Instance(parts.engine, this.imports);
+    this.imports["f"]!["headroom"] = exports["headroom"];
+    this.runFrom = exports["run"] as (pc: number) => number;
+    this.stub = exports[this.interprets ? "stub" : "wait"];
     this.table.set(0, this.stub);
-    this.table.set(BOUNCE_SLOT, runtime.exports["bounce"]);
+    this.table.set(BOUNCE_SLOT, exports["bounce"]);
     this.epoch = this.arena.epoch;
     this.clearLookup();
   }
@@ -159,26 +182,62 @@ export class Executor {
     return this.cpu.rip | 0;
   }
 
-  /** The table slot to call for `pc`, translated and linked now if need be. */
+  /** The table slot to call for `pc`: of its region, linked now if need be, else of what interprets it. */
   private resolve(pc: number): number {
+    const { arena, records } = this;
+    const slot = arena.slotOf(pc);
+    if (!this.interprets || (slot !== 0 && arena.moduleOf(slot) >= 0)) return this.translate(pc);
+    // Its region has been invalidated, and what leads there with it.
+    if (records.handlerAt(pc) === H_TRANSLATED) records.invalidate(pc, 1);
+    if (records.find(pc) === 0 && this.decode(pc) === 0) return this.translate(pc);
+    this.remember(pc, 0);
+    return 0;
+  }
+
+  /** The table slot of the region for `pc`, translated and linked now if need be. */
+  private translate(pc: number): number {
     const { arena } = this;
     let slot = arena.slotOf(pc);
     if (slot === 0 || arena.moduleOf(slot) < 0) {
-      if (!this.translate(pc)) return BOUNCE_SLOT;
+      if (!this.request(pc)) return BOUNCE_SLOT;
       slot = arena.slotOf(pc);
     }
     const module = arena.moduleOf(slot);
     // Invalidated by another thread just now: come again through the dispatcher.
     if (module < 0) return BOUNCE_SLOT;
     if (!this.linked.has(module)) this.link(module);
-    const at = lookupIndex(pc) * 2;
-    this.lookup[at] = pc;
-    this.lookup[at + 1] = this.isFunction(pc) ? slot | LOOKUP_FUNCTION : slot;
+    this.remember(pc, this.isFunction(pc) ? slot | LOOKUP_FUNCTION : slot);
     return slot;
   }
 
+  private remember(pc: number, word: number): void {
+    const at = lookupIndex(pc) * 2;
+    this.lookup[at] = pc;
+    this.lookup[at + 1] = word;
+  }
+
+  /** The record at `pc`; 0 if there is none and can be none. */
+  private decode(pc: number): number {
+    const isTranslated = (entry: number) => {
+      const slot = this.arena.slotOf(entry);
+      return slot !== 0 && this.arena.moduleOf(slot) >= 0;
+    };
+    this.decoder ??= this.hooks.loadDecoder(
+      this.records.memory,
+      decodeShapes(WebAssembly.Module.customSections(this.engine, SHAPES_SECTION)[0]!),
+      isTranslated,
+    );
+    return this.decoder.decode(pc);
+  }
+
+  /** Has hot code translated, without waiting for it. */
+  private offer(pc: number): void {
+    if (this.channel.claimStart()) this.hooks.startTranslator();
+    this.channel.offer(pc);
+  }
+
   /** Has the region at `pc` translated. False if no code is there. */
-  private translate(pc: number): boolean {
+  private request(pc: number): boolean {
     const started = this.counters ? this.now() : 0;
     if (this.channel.claimStart()) this.hooks.startTranslator();
     const published = this.channel.request(pc);
@@ -230,8 +289,8 @@ export class Executor {
       return site.pc >= 0 ? site.pc : this.cpu.rip;
     }
     this.counters?.add("trap", 1);
-    if (site.pc < 0) throw error;
-    const { pc } = site;
+    const pc = site.interpreted ? this.cpu.rip : site.pc;
+    if (pc < 0) throw error;
     switch (site.kind) {
       case "memory":
         return this.fault(pc, { kind: "page", address: -1 });

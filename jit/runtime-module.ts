@@ -1,9 +1,13 @@
 /**
- * The module every thread starts from: the dispatcher loop, and the functions that stand in table slots which have no
- * translated region.
+ * The engine's own module, which every thread starts from: the dispatcher loop, the interpreter, and the functions that
+ * stand in table slots which have no translated region. It is made when gojit is built.
  */
 import { CPU_GPR, CPU_LOOKUP, CPU_PAGES, CPU_POLL, CPU_RIP, LOOKUP_ENTRIES } from "./cpu-block.js";
 import { TABLE } from "./emit-region.js";
+import { addInterpreter, HANDLER_SLOTS, HANDLERS } from "./interpreter/handlers.js";
+import { RECORD_PAGES } from "./interpreter/layout.js";
+import { RECORDS } from "./interpreter/record-lifter.js";
+import { encodeShapes, SHAPES_SECTION } from "./interpreter/shape.js";
 import { LOOKUP_FUNCTION } from "./lookup.js";
 import { RSP } from "./registers.js";
 import { CPU, GUEST, i32, i64, none, v128, type Expr, type Type, type WasmBuilder } from "./wasm.js";
@@ -45,7 +49,11 @@ export function addLookup(w: WasmBuilder): void {
         w.local.set(entry, lookupEntry(w)),
         w.if(
           w.i32.eq(w.load(CPU, i32, 4, w.local.get(entry, i32), CPU_LOOKUP), w.local.get(0, i32)),
-          w.return(slotOf(w, w.load(CPU, i32, 4, w.local.get(entry, i32), CPU_LOOKUP + 4))),
+          w.block(null, [
+            w.local.set(entry, slotOf(w, w.load(CPU, i32, 4, w.local.get(entry, i32), CPU_LOOKUP + 4))),
+            // 0: it was interpreted, and may have been translated since.
+            w.if(w.local.get(entry, i32), w.return(w.local.get(entry, i32))),
+          ]),
         ),
         checkHeadroom(w),
         w.call("resolve", [w.local.get(0, i32)], i32),
@@ -86,7 +94,7 @@ export function addLookupFunction(w: WasmBuilder): void {
 }
 
 /** Bytes of the host's stack that the machine's own code may use below translated code. */
-const HEADROOM_BYTES = 1 << 15;
+const HEADROOM_BYTES = 1 << 16;
 const FRAME_OPERANDS = 257;
 
 const checkHeadroom = (w: WasmBuilder): Expr => w.call("headroom", [w.i32.const(0)], none);
@@ -112,35 +120,43 @@ function addHeadroom(w: WasmBuilder): void {
   w.addFunction("headroom", w.types([i32]), none, [], w.if(w.local.get(0, i32), never));
 }
 
+/** What the engine's own module imports beyond `moduleImports`: the record memory, and what interpretation asks for. */
+const engineImports = (guestPages: number): string => `${moduleImports(guestPages)}
+  (import "m" "${RECORDS}" (memory $${RECORDS} ${RECORD_PAGES} ${RECORD_PAGES} shared))
+  (import "f" "decode" (func $decode (param i32) (result i32)))
+  (import "f" "hot" (func $hot (param i32)))
+  (import "f" "translate" (func $translate (param i32) (result i32)))
+  (table $${HANDLERS} ${HANDLER_SLOTS} ${HANDLER_SLOTS} funcref)`;
+
 /**
- * Builds the runtime module. Exports:
+ * Builds the engine's module, the same for all programs. Exports:
  * - `run(pc) → pc`: the dispatcher; returns when `pc` is not in the lookup cache or the poll word is set;
- * - `stub(pc, rsp) → (pc, rsp)`: asks the machine for the region of `pc`, and runs it;
+ * - `stub(pc, rsp) → (pc, rsp)`: stands for a region that is not translated, and interprets it;
+ * - `wait(pc, rsp) → (pc, rsp)`: the same, but has it translated first;
  * - `bounce(pc, rsp) → (pc, rsp)`: gives `pc` back, so that all mirrored frames unwind to the dispatcher;
  * - `headroom(0)`: see `addHeadroom`.
  */
-export function buildRuntimeModule(w: WasmBuilder, guestPages: number): Uint8Array {
-  w.begin(moduleImports(guestPages));
+export function buildEngine(w: WasmBuilder, guestBase: number, guestPages: number): Uint8Array {
+  w.begin(engineImports(guestPages));
   const params = w.types([i32, i64]);
   addHeadroom(w);
+  addLookup(w);
+  const { handlers, shapes } = addInterpreter(w, guestBase);
+  w.addElements(HANDLERS, 0, handlers);
+  w.addCustomSection(SHAPES_SECTION, encodeShapes(shapes));
   const pc = () => w.local.get(0, i32);
   // What regions have: see emit-region.ts.
   const results = params;
   w.addFunction("bounce", params, results, [], w.tuple([pc(), w.local.get(1, i64)]));
+  const begin = () => [w.store(CPU, i32, 4, w.i32.const(0), pc(), CPU_RIP), checkHeadroom(w)];
+  w.addFunction("stub", params, results, [], w.block(null, [...begin(), w.returnCall("enter", [pc()], results)]));
+  const slot = w.call("translate", [pc()], i32);
   w.addFunction(
-    "stub",
+    "wait",
     params,
     results,
     [],
-    w.block(
-      null,
-      [
-        w.store(CPU, i32, 4, w.i32.const(0), pc(), CPU_RIP),
-        checkHeadroom(w),
-        w.returnCallIndirect(TABLE, w.call("resolve", [pc()], i32), [pc(), w.local.get(1, i64)], params, results),
-      ],
-      results,
-    ),
+    w.block(null, [...begin(), w.returnCallIndirect(TABLE, slot, [pc(), w.local.get(1, i64)], params, results)]),
   );
   const entry = 1;
   const result = 2;
@@ -176,7 +192,7 @@ export function buildRuntimeModule(w: WasmBuilder, guestPages: number): Uint8Arr
       i32,
     ),
   );
-  for (const name of ["run", "stub", "bounce", "headroom"]) w.exportFunction(name, name);
+  for (const name of ["run", "stub", "wait", "bounce", "headroom"]) w.exportFunction(name, name);
   const { bytes } = w.emit(false);
   w.dispose();
   return bytes;

@@ -5,7 +5,7 @@ import { RegionEmitter, TABLE } from "./emit-region.js";
 import { Lifter } from "./lift/lifter.js";
 import { regionName } from "./region-name.js";
 import { RegionFinder, type Region } from "./region.js";
-import { addLookup, addLookupFunction, buildRuntimeModule, regionImports } from "./runtime-module.js";
+import { addLookup, addLookupFunction, regionImports } from "./runtime-module.js";
 import { WasmBuilder } from "./wasm.js";
 
 export interface TranslatorOptions {
@@ -21,6 +21,16 @@ export interface TranslatorOptions {
   readonly moduleInstructions: number;
   /** Milliseconds, for counters. */
   readonly now: () => number;
+}
+
+/** What the translator asks and tells the machine. Addresses are guest addresses. */
+export interface TranslatorHooks {
+  /** True where the code does not come from the program's file. */
+  readonly isDynamic: (pc: number) => boolean;
+  /** True if a function is likely to be called again: then it is brought along with its callers. */
+  readonly isLikely: (pc: number) => boolean;
+  /** There is a region for `pc` now. */
+  readonly published: (pc: number) => void;
 }
 
 export const DEFAULT_TRANSLATOR_OPTIONS = {
@@ -63,23 +73,17 @@ export class Translator {
   private readonly arena: CodeArena;
   private readonly source: CodeSource;
   private readonly options: TranslatorOptions;
-  private readonly isDynamic: (pc: number) => boolean;
+  private readonly hooks: TranslatorHooks;
   private epoch = 0;
 
-  /** `isDynamic` tells addresses whose code does not come from the program's file. */
-  constructor(source: CodeSource, arena: CodeArena, options: TranslatorOptions, isDynamic: (pc: number) => boolean) {
+  constructor(source: CodeSource, arena: CodeArena, options: TranslatorOptions, hooks: TranslatorHooks) {
     this.arena = arena;
     this.options = options;
-    this.isDynamic = isDynamic;
+    this.hooks = hooks;
     this.lifter = new Lifter(this.w, { guestBase: options.guestBase });
     this.finder = new RegionFinder(source);
     this.source = source;
     this.emitter = new RegionEmitter(this.w, this.lifter, source);
-  }
-
-  /** The dispatcher's module, which every thread instantiates first. */
-  runtimeModule(): Uint8Array {
-    return buildRuntimeModule(this.w, this.options.guestPages);
   }
 
   /** Translates and publishes the region at `pc` and likely callees. False if nothing executable is there. */
@@ -124,7 +128,7 @@ export class Translator {
         if (seen.has(callee)) continue;
         seen.add(callee);
         const slot = this.arena.slotOf(callee);
-        if (slot === 0 || this.arena.moduleOf(slot) < 0) queue.push(callee);
+        if ((slot === 0 || this.arena.moduleOf(slot) < 0) && this.hooks.isLikely(callee)) queue.push(callee);
       }
     }
     this.counts.findMs += this.options.now() - started;
@@ -169,10 +173,11 @@ export class Translator {
         bytes,
         map: latin1(sourceMap ?? ""),
         regions: published,
-        dynamic: regions.some((region) => this.isDynamic(region.entry)),
+        dynamic: regions.some((region) => this.hooks.isDynamic(region.entry)),
       },
       epoch,
     );
+    if (id >= 0) for (const { entry } of regions) this.hooks.published(entry);
     this.counts.regions += regions.length;
     this.counts.instructions += instructions;
     this.counts.modules++;

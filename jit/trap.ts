@@ -1,6 +1,6 @@
 /** From a Wasm trap to the guest instruction that caused it. */
 import type { CodeArena } from "./code-arena.js";
-import { MARK_BIAS, REGION_NAME } from "./region-name.js";
+import { HANDLER_NAME, MARK_BIAS, REGION_NAME } from "./region-name.js";
 
 export type TrapKind = "memory" | "division" | "unreachable" | "unaligned" | "stack" | "other";
 
@@ -8,6 +8,8 @@ export interface TrapSite {
   readonly kind: TrapKind;
   /** Guest address of the faulting instruction; for `stack`, where to go on. -1 if the trap was not in a region. */
   readonly pc: number;
+  /** True if an interpreted instruction has trapped, whose address CPU_RIP has. */
+  readonly interpreted: boolean;
 }
 
 /** First frame of translated code in a stack text: function name and code offset. */
@@ -33,12 +35,12 @@ export function locateTrap(error: unknown, arena: CodeArena): TrapSite | null {
   if (overflow && !FRAME.test(/^ +at .*$/m.exec(stack)?.[0] ?? "")) return null;
   const frame = FRAME.exec(stack);
   const region = frame && REGION_NAME.exec(frame[1]!);
-  if (!frame || !region) return { kind, pc: -1 };
+  if (!frame || !region) return { kind, pc: -1, interpreted: frame !== null && HANDLER_NAME.test(frame[1]!) };
   const entry = Number.parseInt(region[2]!, 16);
   // The stack check comes before the first instruction: all registers are still in the CPU block.
-  if (overflow) return { kind, pc: entry };
+  if (overflow) return { kind, pc: entry, interpreted: false };
   const mark = findMark(arena.moduleMap(Number(region[1])), Number.parseInt(frame[2]!, 16));
-  return { kind, pc: mark < 0 ? -1 : entry + mark - MARK_BIAS };
+  return { kind, pc: mark < 0 ? -1 : entry + mark - MARK_BIAS, interpreted: false };
 }
 
 const BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

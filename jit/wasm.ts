@@ -631,6 +631,26 @@ export class WasmBuilder {
       ),
     );
   }
+  /** Puts functions into the slots of `table` from `first` on when the module is instantiated. */
+  addElements(table: string, first: number, functionNames: readonly string[]): void {
+    const pointers = functionNames.map(name);
+    withName("elements", (segment) =>
+      raw["_BinaryenAddActiveElementSegment"]!(
+        this.m,
+        name(table),
+        segment,
+        words(pointers),
+        pointers.length,
+        this.i32.const(first),
+      ),
+    );
+  }
+  addCustomSection(sectionName: string, content: Uint8Array): void {
+    const pointer = raw["_malloc"]!(content.length);
+    content.forEach((byte, i) => raw["__i32_store8"]!(pointer + i, byte));
+    withName(sectionName, (section) => raw["_BinaryenAddCustomSection"]!(this.m, section, pointer, content.length));
+    raw["_free"]!(pointer);
+  }
   exportFunction(functionName: string, exported: string): void {
     withName(functionName, (internal) =>
       withName(exported, (external) => raw["_BinaryenAddFunctionExport"]!(this.m, internal, external)),

@@ -6,6 +6,7 @@ import { closeFiles, createFilesChannel, serveFiles } from "../runtime-shims/hos
 import { WasiFiles } from "../runtime-shims/host/wasi-fs.js";
 import { checkEngine } from "./engine-features.js";
 import { GojitError } from "./errors.js";
+import { DEFAULT_HOT } from "./machine/hot.js";
 import { Machine, type SupervisorPlatform } from "./machine/machine.js";
 import { MAX_GUEST_PAGES } from "./machine/parts.js";
 import type { RemoteSetup } from "./machine/remote-setup.js";
@@ -28,7 +29,7 @@ const GID = 1000;
  *   `stdout` or `stderr` throws
  */
 export async function runOn(
-  platform: (setup: RemoteSetup) => SupervisorPlatform,
+  platform: (setup: RemoteSetup) => SupervisorPlatform | Promise<SupervisorPlatform>,
   hostCpus: number,
   options: RunOptions,
 ): Promise<RunResult> {
@@ -72,10 +73,11 @@ export async function runOn(
       uid: UID,
       gid: GID,
       openFiles: OPEN_FILES,
+      hot: DEFAULT_HOT,
       strace: false,
       stats: false,
     },
-    platform({ channel, mounts, executable: path, currentDirectory }),
+    await platform({ channel, mounts, executable: path, currentDirectory }),
   );
   const abandon = (): void => machine.abandon(SIGKILL);
   const stopStdin = feedBytes(machine.kernel, stdin instanceof Uint8Array ? [stdin] : stdin);

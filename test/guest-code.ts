@@ -7,7 +7,11 @@ import { Counters } from "../jit/counters.js";
 import { CPU_PAGES } from "../jit/cpu-block.js";
 import { CpuState } from "../jit/cpu-state.js";
 import { CONTINUE, Executor, type ExecutionHooks } from "../jit/executor.js";
+import { RecordDecoder } from "../jit/interpreter/record-decoder.js";
+import { Records } from "../jit/interpreter/records.js";
+import { buildEngine } from "../jit/runtime-module.js";
 import { DEFAULT_TRANSLATOR_OPTIONS, Translator } from "../jit/translator.js";
+import { WasmBuilder } from "../jit/wasm.js";
 
 const GUEST_BASE = 0x10000;
 /** Code may be put in [CODE, CODE + CODE_BYTES). */
@@ -23,6 +27,12 @@ export const word = (value: number): number[] => [0, 8, 16, 24].map((shift) => (
 /** A CALL at `at`. */
 export const call = (at: number, target: number): number[] => [0xe8, ...word(target - (at + 5))];
 
+let built: WebAssembly.Module | undefined;
+
+/** The engine's own module, with the guest's memory as large as here. */
+export const engine = (): WebAssembly.Module =>
+  (built ??= new WebAssembly.Module(buildEngine(new WasmBuilder(), GUEST_BASE, GUEST_PAGES)));
+
 export interface GuestCode {
   readonly cpu: CpuState;
   readonly counters: Counters;
@@ -35,12 +45,14 @@ export interface GuestCode {
  * @param moduleInstructions as of the translator: 1 puts each region into a module of its own
  * @param hooks what the test does for the guest; a fault that it does not handle is thrown
  * @param program what is known of the program; by default nothing
+ * @param hot as in MachineOptions; by default nothing is interpreted
  */
 export function guestCode(
   pieces: ReadonlyMap<number, readonly number[]>,
   moduleInstructions: number,
   hooks: (cpu: CpuState) => Partial<ExecutionHooks>,
   program: Partial<CodeSource> = {},
+  hot = 0,
 ): GuestCode {
   const guestMemory = new WebAssembly.Memory({ initial: GUEST_PAGES, maximum: GUEST_PAGES, shared: true });
   const cpuMemory = new WebAssembly.Memory({ initial: CPU_PAGES, maximum: CPU_PAGES, shared: true });
@@ -57,21 +69,28 @@ export function guestCode(
     ...program,
   };
   const arena = new CodeArena(CodeArena.allocate());
+  const recordMemory = Records.allocate(hot || 1);
+  const records = new Records(recordMemory);
   const now = () => performance.now();
   const translator = new Translator(
     source,
     arena,
     { guestBase: GUEST_BASE, guestPages: GUEST_PAGES, now, ...DEFAULT_TRANSLATOR_OPTIONS, moduleInstructions },
-    () => false,
+    {
+      isDynamic: () => false,
+      isLikely: (pc) => hot === 0 || records.timesAt(pc) > 0,
+      published: (pc) => records.markTranslated(pc),
+    },
   );
-  const runtime = translator.runtimeModule();
-  arena.publish({ bytes: runtime, map: new Uint8Array(0), regions: [], dynamic: false }, arena.epoch);
   class LocalChannel extends TranslationChannel {
     override claimStart(): boolean {
       return false;
     }
     override request(pc: number): boolean {
       return translator.translate(pc);
+    }
+    override offer(pc: number): void {
+      translator.translate(pc);
     }
   }
   const cpu = new CpuState(cpuMemory.buffer as SharedArrayBuffer);
@@ -82,7 +101,9 @@ export function guestCode(
     guestMemory,
     cpuMemory,
     cpu,
-    runtime,
+    engine: engine(),
+    records: recordMemory,
+    interprets: hot !== 0,
     arena,
     channel: new LocalChannel(TranslationChannel.allocate()),
     hooks: {
@@ -93,6 +114,7 @@ export function guestCode(
       },
       timeStamp: () => 0xffff_ffff,
       startTranslator: () => {},
+      loadDecoder: (memory, shapes, isTranslated) => new RecordDecoder(memory, shapes, source, isTranslated),
       ...hooks(cpu),
     },
     counters,

@@ -257,6 +257,8 @@ export function aluSamples(op: number, lockable: boolean): readonly string[] {
     `80${group(1, 3)}1081`,
     `6681${group(1, 3)}108180`,
     `4881${group(1, 3)}1081ffffff`,
+    `81${group(1, 3)}1081ffff7f`,
+    `6683${group(1, 3)}1081`,
     `83${group(1, 3)}1081`,
     `4883${group(1, 3)}1001`,
   ];

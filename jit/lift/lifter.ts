@@ -5,7 +5,7 @@
  * A `Value` is a temporary that is written once and may be read any number of times.
  */
 import { OP_GPR, OP_IMM, OP_MEM, OP_XMM, type Insn, type Operand } from "../decode.js";
-import { CF, FLAG_BITS, flagsOfCondition, OF, PF, SF, ZF, type Condition, type FlagSet } from "../registers.js";
+import { CF, FLAG_BITS, flagsOfCondition, OF, PF, RSP, SF, ZF, type Condition, type FlagSet } from "../registers.js";
 import { CPU, f32, f64, GUEST, i32, i64, v128, type Expr, type Type, type WasmBuilder } from "../wasm.js";
 import { CPU_FS_BASE, CPU_TRAP_VECTOR } from "../cpu-block.js";
 
@@ -57,7 +57,7 @@ export class Lifter {
   target: Value | null = null;
 
   readonly w: WasmBuilder;
-  private readonly options: LifterOptions;
+  protected readonly options: LifterOptions;
   private statements: Expr[] = [];
   private localTypes: Type[] = [];
   private paramCount = 0;
@@ -79,14 +79,14 @@ export class Lifter {
 
   // --- function and block life cycle (used by the emitter) ---
 
-  /** Starts a new Wasm function whose parameters are (i32 own entry PC, i64 RSP). */
-  beginFunction(): void {
-    this.localTypes = [i32, i64];
-    this.paramCount = 2;
+  /** Starts a new Wasm function. @param rspLocal the parameter that has RSP, or -1 */
+  beginFunction(params: readonly Type[], rspLocal: number): void {
+    this.localTypes = [...params];
+    this.paramCount = params.length;
     this.labelCount = 0;
     this.gprLocals.fill(-1);
     this.xmmLocals.fill(-1);
-    this.gprLocals[4] = 1;
+    this.gprLocals[RSP] = rspLocal;
     this.flagLocals.clear();
     this.freeTemps = new Map();
     this.instructionTemps = [];
@@ -130,7 +130,7 @@ export class Lifter {
   materializeFlags(flags: FlagSet): void {
     for (const { flag } of FLAG_BITS) {
       const definition = flags & flag ? this.definitions.get(flag) : undefined;
-      if (definition) this.emit(this.w.local.set(this.flagLocal(flag), definition.flag(flag)));
+      if (definition) this.setFlag(flag, definition.flag(flag));
     }
   }
 
@@ -429,7 +429,7 @@ export class Lifter {
   /** One flag as i32, 0 or 1. */
   flag(flag: FlagSet): Expr {
     const definition = this.definitions.get(flag);
-    return definition ? definition.flag(flag) : this.w.local.get(this.flagLocal(flag), i32);
+    return definition ? definition.flag(flag) : this.keptFlag(flag);
   }
   /** A condition as i32: zero or non-zero. */
   condition(condition: Condition): Expr {
@@ -483,6 +483,15 @@ export class Lifter {
     let set: FlagSet = 0;
     for (const flag of this.definitions.keys()) set |= flag;
     return set;
+  }
+
+  // --- where flags are kept that have no pending definition ---
+
+  protected keptFlag(flag: FlagSet): Expr {
+    return this.w.local.get(this.flagLocal(flag), i32);
+  }
+  protected setFlag(flag: FlagSet, value: Expr): void {
+    this.emit(this.w.local.set(this.flagLocal(flag), value));
   }
 
   // --- private ---

@@ -1,16 +1,22 @@
 /** Entry point of the Workers that run guest threads in a page. */
 import { webClock } from "../../runtime-shims/host/web-clock.js";
 import { KernelMemory } from "../../runtime-shims/kernel-memory.js";
-import { serveGuestThreads } from "../machine/guest-thread.js";
-import type { WorkerInit } from "../machine/parts.js";
+import type { WorkerInit, WorkerMessage } from "../machine/parts.js";
 import { attachRemote, type RemoteSetup } from "../machine/remote-setup.js";
 
 // Only the first frames of a trap are looked at. V8's own name, which the standard library's types lack.
 (Error as { stackTraceLimit?: number }).stackTraceLimit = 4;
 
-addEventListener(
-  "message",
-  ({ data: init }: MessageEvent<WorkerInit>) => {
+addEventListener("message", ({ data }: MessageEvent<WorkerInit>) => void serve(data), { once: true });
+
+/** Loads the decoder first: a thread that runs a guest never gets to its event loop. */
+async function serve(init: WorkerInit): Promise<void> {
+  try {
+    // Loaded from here: the decoder's modules await, and messages that came meanwhile would be lost.
+    const [{ serveGuestThreads }, { RecordDecoder }] = await Promise.all([
+      import("../machine/guest-thread.js"),
+      import("../../jit/interpreter/record-decoder.js"),
+    ]);
     const files = attachRemote(init.parts.platform as RemoteSetup);
     serveGuestThreads(init, {
       clock: webClock(globalThis, new KernelMemory(init.parts.kernel)),
@@ -19,7 +25,10 @@ addEventListener(
       report: files.report,
       strace: files.report,
       attachFiles: files.attach,
+      loadDecoder: () => RecordDecoder,
     });
-  },
-  { once: true },
-);
+  } catch (error) {
+    const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    postMessage({ type: "broken", what } satisfies WorkerMessage);
+  }
+}

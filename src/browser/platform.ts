@@ -16,8 +16,9 @@ const createWorker: Readonly<Record<WorkerInit["kind"], () => Worker>> = {
   translator: () => new Worker(new URL("./translator-worker.js", import.meta.url), { type: "module" }),
 };
 
-export const browserPlatform = (workerData: RemoteSetup): SupervisorPlatform => ({
+export const browserPlatform = async (workerData: RemoteSetup): Promise<SupervisorPlatform> => ({
   clock: webClock(globalThis),
+  engine: await WebAssembly.compileStreaming(fetch(new URL("../../jit/engine.wasm", import.meta.url))),
   maxWorkers: MAX_WORKERS,
   workerData,
   startWorker(init, onMessage, onBroken) {

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync } from "node:fs";
 import path from "node:path";
-import type { CodeArena } from "../../jit/code-arena.js";
+import { FIRST_MODULE, type CodeArena } from "../../jit/code-arena.js";
 import { BadPackError, readPack, readPackDescription, writePack } from "./node-pack-file.js";
 import type { PackDescription } from "./pack-format.js";
 
@@ -53,7 +53,7 @@ export class CodeCache {
       if (error instanceof BadPackError) rmSync(file, { force: true });
       this.complain(error, "read");
     }
-    return arena.moduleCount;
+    return arena.moduleCount - FIRST_MODULE;
   }
 
   /**
@@ -61,7 +61,7 @@ export class CodeCache {
    * more in the meantime.
    */
   save(key: Uint8Array, arena: CodeArena, known: number, program: string): void {
-    const snapshot = arena.snapshot(known);
+    const snapshot = arena.snapshot(FIRST_MODULE + known);
     if (!snapshot) return;
     const file = this.fileOf(key);
     if ((codeBytesOf(file) ?? 0) > snapshot.size.codeBytes) return;

@@ -1,5 +1,6 @@
 import { setImmediate as eventLoopTurn } from "node:timers/promises";
-import { CodeArena } from "../../jit/code-arena.js";
+import { CodeArena, FIRST_MODULE } from "../../jit/code-arena.js";
+import { Records } from "../../jit/interpreter/records.js";
 import type { Translator } from "../../jit/translator.js";
 import { nodeClock } from "../../runtime-shims/host/node-clock.js";
 import { KernelMemory } from "../../runtime-shims/kernel-memory.js";
@@ -88,6 +89,8 @@ async function warm(path: string, options: Options): Promise<number> {
       functions: go.functions.data,
       convention,
       arena: arena.buffer,
+      records: Records.allocate(1),
+      interprets: false,
       programEnd: last.vaddr + last.memSize,
     },
     () => performance.now(),
@@ -98,7 +101,7 @@ async function warm(path: string, options: Options): Promise<number> {
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   const { functions } = go;
   process.stdout.write(
-    `${path}: ${visited} of ${functions.count} functions, ${arena.moduleCount} modules, ` +
+    `${path}: ${visited} of ${functions.count} functions, ${arena.moduleCount - FIRST_MODULE} modules, ` +
       `${megabytes(arena.codeBytes)}; ${translator.counts.instructions} instructions translated in ${seconds} s\n`,
   );
   return 0;

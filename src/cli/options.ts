@@ -1,4 +1,5 @@
 import { GojitError } from "../errors.js";
+import { DEFAULT_HOT } from "../machine/hot.js";
 import { parseDirectoryGrant, type DirectoryGrant } from "./directory-grant.js";
 import { parseDuration, parseInteger, parseSize } from "./units.js";
 
@@ -12,6 +13,8 @@ export interface Options {
   timeoutMs?: number;
   cacheDirectory?: string;
   noCache?: boolean;
+  /** As in MachineOptions. */
+  hot?: number;
   strace?: ReportTarget;
   stats?: ReportTarget;
   directories: DirectoryGrant[];
@@ -108,6 +111,16 @@ export const optionRows: readonly OptionRow[] = [
     commands: ["run"],
     help: "neither read nor write translated code",
     apply: (options) => (options.noCache = true),
+  },
+  {
+    names: ["--hot"],
+    value: "N",
+    commands: ["run"],
+    help: `translate what has run N times, rounded up to a power of two, 1 to 32768; 0: all, before it runs; default: ${DEFAULT_HOT}`,
+    apply: (options, value) => {
+      const times = parseInteger("--hot", value, 0, 32768);
+      options.hot = times && 2 ** Math.ceil(Math.log2(times));
+    },
   },
   {
     names: ["--strace"],

@@ -5,6 +5,7 @@ import { feedStdin, followTerminalSize } from "../../runtime-shims/host/node-std
 import { header } from "../../runtime-shims/kernel-memory.js";
 import { raiseProcessSignal } from "../../runtime-shims/signals.js";
 import { checkEngine } from "../engine-features.js";
+import { DEFAULT_HOT } from "../machine/hot.js";
 import { Machine } from "../machine/machine.js";
 import { nodePlatform } from "../machine/node-platform.js";
 import type { ParsedCommand } from "./commands.js";
@@ -66,6 +67,7 @@ export async function runCommand(parsed: ParsedCommand): Promise<number> {
         uid,
         gid,
         openFiles: OPEN_FILES,
+        hot: options.hot ?? DEFAULT_HOT,
         strace: options.strace !== undefined,
         stats: options.stats !== undefined,
       },

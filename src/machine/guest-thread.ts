@@ -3,6 +3,8 @@ import { CodeArena } from "../../jit/code-arena.js";
 import { CpuState } from "../../jit/cpu-state.js";
 import { Executor, type ExecutionHooks, type GuestFault } from "../../jit/executor.js";
 import { memoryDisplacement } from "../../jit/fault-address.js";
+import type { RecordDecoder } from "../../jit/interpreter/record-decoder.js";
+import { Records } from "../../jit/interpreter/records.js";
 import { TranslationChannel } from "../../jit/channel.js";
 import type { HostClock, MachineHooks } from "../../runtime-shims/hooks.js";
 import { GUEST_BASE } from "../../runtime-shims/guest-memory.js";
@@ -17,7 +19,8 @@ import { NUMBER_REGISTER } from "../../runtime-shims/syscalls/table.js";
 import { beginThread } from "../../runtime-shims/thread-start.js";
 import type { Thread } from "../../runtime-shims/threads.js";
 import { FunctionTable } from "../go/function-table.js";
-import type { WorkerInit, WorkerMessage } from "./parts.js";
+import type { MachineParts, WorkerInit, WorkerMessage } from "./parts.js";
+import { ProgramCode } from "./program-code.js";
 import { ThreadStats } from "./stats.js";
 import { ThreadPool } from "./thread-pool.js";
 
@@ -33,6 +36,8 @@ export interface WorkerPlatform {
   strace(line: string): void;
   /** Gives the process its files. */
   attachFiles(process: Process): void;
+  /** Loads what decodes instructions, if it is not there yet: a run whose code is all known does without. */
+  loadDecoder(): typeof RecordDecoder;
 }
 
 // si_code values, include/uapi/asm-generic/siginfo.h.
@@ -53,7 +58,7 @@ export function serveGuestThreads(init: WorkerInit, platform: WorkerPlatform): n
     kernel: new KernelMemory(parts.kernel),
     guestBuffer: parts.guestMemory.buffer as SharedArrayBuffer,
     clock: platform.clock,
-    hooks: machineHooks(parts.cpuMemories, pool, arena, platform),
+    hooks: machineHooks(parts, pool, arena, platform),
     table: syscallTable,
     ...(parts.strace ? { strace: (line: string) => platform.strace(line) } : {}),
   });
@@ -67,6 +72,13 @@ export function serveGuestThreads(init: WorkerInit, platform: WorkerPlatform): n
     fault: (what) => deliverFault(thread, what, platform),
     timeStamp: platform.clock.monotonicNs,
     startTranslator: () => platform.post({ type: "translator" }),
+    loadDecoder: (memory, shapes, isTranslated) =>
+      new (platform.loadDecoder())(
+        memory,
+        shapes,
+        new ProgramCode(process.memory, functions, parts.convention),
+        isTranslated,
+      ),
   };
   let executor: Executor | undefined;
   for (;;) {
@@ -77,7 +89,9 @@ export function serveGuestThreads(init: WorkerInit, platform: WorkerPlatform): n
       cpu,
       arena,
       channel: new TranslationChannel(parts.channel),
-      runtime: arena.waitForRuntime(),
+      engine: parts.engine,
+      records: parts.records,
+      interprets: parts.interprets,
       hooks,
       counters: stats?.counters ?? null,
       now: () => platform.now(),
@@ -105,7 +119,7 @@ export function serveGuestThreads(init: WorkerInit, platform: WorkerPlatform): n
 }
 
 function machineHooks(
-  cpuMemories: readonly WebAssembly.Memory[],
+  { cpuMemories, records }: MachineParts,
   pool: ThreadPool,
   arena: CodeArena,
   platform: WorkerPlatform,
@@ -131,7 +145,10 @@ function machineHooks(
       const worker = pool.workerOf(slot);
       if (worker >= 0) Atomics.store(stateOf(worker).pending, 0, 1);
     },
-    codeChanged: (start, length) => void arena.invalidate(start, length),
+    codeChanged(start, length) {
+      arena.invalidate(start, length);
+      new Records(records).invalidate(start, length);
+    },
     timersChanged: () => platform.post({ type: "timers" }),
     report: (line) => platform.report(line),
   };

@@ -2,7 +2,8 @@
  * The supervisor of one guest process: lays out its memory, creates Workers, and waits for its end. Runs no guest
  * code itself, so that it can always answer.
  */
-import { CodeArena } from "../../jit/code-arena.js";
+import { CodeArena, FIRST_MODULE } from "../../jit/code-arena.js";
+import { Records } from "../../jit/interpreter/records.js";
 import { TranslationChannel } from "../../jit/channel.js";
 import type { CallingConvention } from "../../jit/code-source.js";
 import { CPU_PAGES } from "../../jit/cpu-block.js";
@@ -27,6 +28,8 @@ export interface SupervisorPlatform {
     onMessage: (message: WorkerMessage) => void,
     onBroken: (what: string) => void,
   ): { terminate(): void };
+  /** The engine's own module: see `buildEngine`. */
+  readonly engine: WebAssembly.Module;
   /** For the platform's side of each Worker; structured-cloneable. */
   readonly workerData: unknown;
 }
@@ -35,6 +38,11 @@ export interface MachineOptions extends ProcessOptions {
   readonly go: GoMetadata | undefined;
   readonly strace: boolean;
   readonly stats: boolean;
+  /**
+   * How often a function or loop is interpreted before it is translated: a power of two up to 2^15, or 0: nothing is
+   * interpreted, each thread waits for the translation of what it comes to.
+   */
+  readonly hot: number;
 }
 
 /** How the process ended. */
@@ -74,6 +82,9 @@ export class Machine {
     this.parts = {
       guestMemory,
       cpuMemories,
+      engine: platform.engine,
+      records: Records.allocate(options.hot || 1),
+      interprets: options.hot !== 0,
       kernel: this.kernel.buffer,
       arena: this.arena.buffer,
       channel: TranslationChannel.allocate(),
@@ -92,7 +103,7 @@ export class Machine {
     cpu.rip = start.rip;
     cpu.rflags = start.rflags;
     this.pool.assign(first, start);
-    // It takes tens of milliseconds to start, and then waits for the runtime module: see `run`.
+    // It takes tens of milliseconds to start: see `run`.
     this.startGuestWorker(first);
   }
 
@@ -102,7 +113,7 @@ export class Machine {
    */
   async run(loadCode?: () => Promise<void>): Promise<Ending> {
     await loadCode?.();
-    if (this.arena.moduleCount === 0) this.startTranslator();
+    if (!this.parts.interprets && this.arena.moduleCount === FIRST_MODULE) this.startTranslator();
     this.addSpare();
     return this.ending;
   }

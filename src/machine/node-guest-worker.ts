@@ -4,6 +4,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { nodeClock } from "../../runtime-shims/host/node-clock.js";
 import { attachNodeFiles } from "../../runtime-shims/host/node-files.js";
 import { serveGuestThreads } from "./guest-thread.js";
+import { loadNodeDecoder } from "./node-decoder.js";
 import type { NodeWorkerData } from "./node-platform.js";
 import type { WorkerInit } from "./parts.js";
 
@@ -23,5 +24,6 @@ serveGuestThreads(init, {
     if (straceFd < 0) straceFd = openSync(data.straceFile!, "a");
     writeSync(straceFd, `${line}\n`);
   },
+  loadDecoder: loadNodeDecoder,
   attachFiles: (process) => void attachNodeFiles(process, data),
 });

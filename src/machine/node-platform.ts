@@ -1,4 +1,5 @@
 /** The supervisor's platform on Node: Workers are worker_threads. */
+import { readFileSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { nodeClock } from "../../runtime-shims/host/node-clock.js";
 import { bundled } from "./node-bundle.js";
@@ -23,6 +24,9 @@ const STACK_MB = 256;
 /** This file is at the same depth as a bundle: the name leads to the file from both. */
 const compiled = (name: string): URL => new URL(`../../src/machine/${name}.js`, import.meta.url);
 
+/** Made by `npm run engine`. */
+const ENGINE = new URL("../../jit/engine.wasm", import.meta.url);
+
 /** All Worker entry points of this runtime. */
 const ENTRIES = {
   guest: bundled("guest", compiled("node-guest-worker")),
@@ -38,6 +42,7 @@ export const nodeRemotePlatform = (workerData: RemoteSetup): SupervisorPlatform 
 
 const platform = (workerData: unknown, guest: "guest" | "remote"): SupervisorPlatform => ({
   clock: nodeClock,
+  engine: new WebAssembly.Module(readFileSync(ENGINE)),
   maxWorkers: MAX_WORKERS,
   workerData,
   startWorker(init, onMessage, onBroken) {

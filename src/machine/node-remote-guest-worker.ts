@@ -2,6 +2,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { nodeClock } from "../../runtime-shims/host/node-clock.js";
 import { serveGuestThreads } from "./guest-thread.js";
+import { loadNodeDecoder } from "./node-decoder.js";
 import type { WorkerInit } from "./parts.js";
 import { attachRemote, type RemoteSetup } from "./remote-setup.js";
 
@@ -17,5 +18,6 @@ serveGuestThreads(init, {
   post: (message) => parentPort!.postMessage(message),
   report: files.report,
   strace: files.report,
+  loadDecoder: loadNodeDecoder,
   attachFiles: files.attach,
 });

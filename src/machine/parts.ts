@@ -8,6 +8,12 @@ export interface MachineParts {
   readonly guestMemory: WebAssembly.Memory;
   /** CPU block of each Worker, by its number. */
   readonly cpuMemories: readonly WebAssembly.Memory[];
+  /** The engine's own module: see `buildEngine`. */
+  readonly engine: WebAssembly.Module;
+  /** Memory of decoded instructions: see `Records`. */
+  readonly records: WebAssembly.Memory;
+  /** False if everything is translated before it runs. */
+  readonly interprets: boolean;
   readonly kernel: SharedArrayBuffer;
   readonly arena: SharedArrayBuffer;
   readonly channel: SharedArrayBuffer;

@@ -2,6 +2,7 @@
 import { CodeArena } from "../../jit/code-arena.js";
 import { Counters } from "../../jit/counters.js";
 import { TranslationChannel } from "../../jit/channel.js";
+import { Records } from "../../jit/interpreter/records.js";
 import { DEFAULT_TRANSLATOR_OPTIONS, Translator } from "../../jit/translator.js";
 import { GUEST_BASE, GuestMemory } from "../../runtime-shims/guest-memory.js";
 import { KernelMemory, header } from "../../runtime-shims/kernel-memory.js";
@@ -14,10 +15,13 @@ import { reportTranslation } from "./stats.js";
 /** What a translator needs of a machine. */
 export type TranslatorParts = Pick<
   MachineParts,
-  "kernel" | "guestMemory" | "functions" | "convention" | "arena" | "programEnd"
+  "kernel" | "guestMemory" | "functions" | "convention" | "arena" | "programEnd" | "records" | "interprets"
 >;
 
-/** A translator of a mapped program; sees to it that its arena has the runtime module. `now` gives milliseconds. */
+/** A function is translated along with its callers once it was called so often. */
+const LIKELY_CALLS = 4;
+
+/** A translator of a mapped program. `now` gives milliseconds. */
 export function createTranslator(parts: TranslatorParts, now: () => number): Translator {
   const kernel = new KernelMemory(parts.kernel);
   const pages = new PageMap(kernel);
@@ -25,19 +29,17 @@ export function createTranslator(parts: TranslatorParts, now: () => number): Tra
   const memory = new GuestMemory(parts.guestMemory.buffer as SharedArrayBuffer, pages);
   const functions = parts.functions ? new FunctionTable(parts.functions) : null;
   const arena = new CodeArena(parts.arena);
-  const translator = new Translator(
+  const records = new Records(parts.records);
+  return new Translator(
     new ProgramCode(memory, functions, parts.convention),
     arena,
     { guestBase: GUEST_BASE, guestPages: MAX_GUEST_PAGES, now, ...DEFAULT_TRANSLATOR_OPTIONS },
-    (pc) => pc >= parts.programEnd && !(pc >= vdso && pc < vdso + PAGE_SIZE),
+    {
+      isDynamic: (pc) => pc >= parts.programEnd && !(pc >= vdso && pc < vdso + PAGE_SIZE),
+      isLikely: (pc) => !parts.interprets || records.timesAt(pc) >= LIKELY_CALLS,
+      published: (pc) => records.markTranslated(pc),
+    },
   );
-  if (arena.moduleCount === 0) {
-    arena.publish(
-      { bytes: translator.runtimeModule(), map: new Uint8Array(0), regions: [], dynamic: false },
-      arena.epoch,
-    );
-  }
-  return translator;
 }
 
 /** Serves translation requests for ever. `now` gives milliseconds, for counters. */

@@ -31,19 +31,33 @@ export class GuestMachine {
   private readonly view = new DataView(this.cpu.buffer);
   private readonly gpr = new BigUint64Array(this.cpu.buffer, CPU_GPR, 16);
   private exports: Record<string, unknown> = {};
+  readonly table = new WebAssembly.Table({ element: "anyfunc", initial: 2 });
+  /** What emitted modules import. */
+  readonly imports = {
+    m: { [GUEST]: this.guest, [CPU]: this.cpu, t: this.table },
+    f: { resolve: () => 0, syscall: () => 0, rdtsc: () => {}, headroom: () => {} },
+  };
 
   /** Instantiates a module that exports functions of type (i32 PC, i64 RSP) → next PC, or (next PC, RSP) as regions have it. @throws if it is not valid */
   load(module: Uint8Array): void {
-    const { guest, cpu } = this;
-    const table = new WebAssembly.Table({ element: "anyfunc", initial: 2 });
-    this.exports = new WebAssembly.Instance(new WebAssembly.Module(module), {
-      m: { [GUEST]: guest, [CPU]: cpu, t: table },
-      f: { resolve: () => 0, syscall: () => 0, rdtsc: () => {}, headroom: () => {} },
-    }).exports;
+    this.exports = new WebAssembly.Instance(new WebAssembly.Module(module), this.imports).exports;
   }
 
   /** Runs program `index` from `state`, until it goes to an address that has no function. */
   run(index: number, state: CpuState): Outcome {
+    return this.runFrom(state, () => {
+      for (let pc = CODE; ;) {
+        const run = this.exports[functionName(index, pc)] as
+          ((pc: number, rsp: bigint) => number | readonly [number, bigint]) | undefined;
+        if (!run) return;
+        const result = run(pc, this.gpr[4]!);
+        pc = typeof result === "number" ? result : result[0];
+      }
+    });
+  }
+
+  /** Runs `code` with `state` in the CPU block and the guest's memory. */
+  runFrom(state: CpuState, code: () => void): Outcome {
     const { view } = this;
     this.window.set(state.memory);
     this.gpr.set(state.gpr);
@@ -53,13 +67,7 @@ export class GuestMachine {
     view.setInt32(CPU_TRAP_VECTOR, 0, true);
     let fault: string | null = null;
     try {
-      for (let pc = CODE; ;) {
-        const run = this.exports[functionName(index, pc)] as
-          ((pc: number, rsp: bigint) => number | readonly [number, bigint]) | undefined;
-        if (!run) break;
-        const result = run(pc, this.gpr[4]!);
-        pc = typeof result === "number" ? result : result[0];
-      }
+      code();
     } catch (error) {
       if (!(error instanceof WebAssembly.RuntimeError)) throw error;
       const vector = view.getInt32(CPU_TRAP_VECTOR, true) - 1;

@@ -1,0 +1,238 @@
+/** Decodes guest code into the record memory. The only part of interpretation that loads iced-x86. */
+import type { CodeSource } from "../code-source.js";
+import { CPU_FS_BASE, CPU_GPR, CPU_XMM, CPU_ZERO } from "../cpu-block.js";
+import {
+  InstructionDecoder,
+  mnemonicByName,
+  OP_GPR,
+  OP_IMM,
+  OP_MEM,
+  OP_XMM,
+  type Insn,
+  type Operand,
+} from "../decode.js";
+import { ALL_FLAGS, RSP, type FlagSet } from "../registers.js";
+import {
+  D_COUNT,
+  D_FREE,
+  GRANULE_BITS,
+  LEAF_BYTES,
+  LEAVES,
+  R_BASE,
+  R_DISP,
+  R_FIRST,
+  R_HANDLER,
+  R_IMMEDIATE,
+  R_INDEX,
+  R_LENGTH,
+  R_PC,
+  R_SCALE,
+  R_SECOND,
+  R_TARGET,
+  R_TARGET_PC,
+  RECORD_BYTES,
+} from "./layout.js";
+import { GRANULE, Records } from "./records.js";
+import { shapeOf, shapeWithValue } from "./shape-of.js";
+import { H_GO_ON, H_LEAVE, H_TRANSLATED, H_UNKNOWN, isLast, type Shape } from "./shape.js";
+
+/** Records of straight code that are made at a time. */
+const RUN_RECORDS = 64;
+
+const POP = mnemonicByName("Pop");
+const LEA = mnemonicByName("Lea");
+const MOV = mnemonicByName("Mov");
+
+/** Decodes guest code into records. */
+export class RecordDecoder extends Records {
+  private readonly decoder = new InstructionDecoder();
+  private readonly shapes: ReadonlyMap<number, Shape>;
+  private readonly source: CodeSource;
+  private readonly isTranslated: (pc: number) => boolean;
+
+  /** @param isTranslated whether there is a region for a guest address */
+  constructor(
+    memory: WebAssembly.Memory,
+    shapes: ReadonlyMap<number, Shape>,
+    source: CodeSource,
+    isTranslated: (pc: number) => boolean,
+  ) {
+    super(memory);
+    this.shapes = shapes;
+    this.source = source;
+    this.isTranslated = isTranslated;
+  }
+
+  /** The record at `pc`, made now with those of the straight code after it; 0 if no code is there, or no room. */
+  decode(pc: number): number {
+    this.lock();
+    try {
+      const found = this.find(pc);
+      if (found) return found;
+      // Room for a run, the record that ends it, and the leaves it may need.
+      if (this.words[D_FREE / 4]! + (RUN_RECORDS + 2) * RECORD_BYTES + 8 * LEAF_BYTES > this.words.byteLength) return 0;
+      return this.run(pc);
+    } finally {
+      this.unlock();
+    }
+  }
+
+  private run(start: number): number {
+    if (this.isTranslated(start)) {
+      const record = this.allocate(RECORD_BYTES);
+      this.fill(record, H_TRANSLATED, start, 0);
+      this.publish(start, record);
+      return record;
+    }
+    const { insns, shapes } = this.straightCode(start);
+    if (insns.length === 0) return 0;
+    const first = this.allocate((insns.length + 1) * RECORD_BYTES);
+    let record = first;
+    const live = this.flagsAfter(start, shapes);
+    insns.forEach((insn, i) => {
+      this.write(record, insn, shapes[i], live[i]!);
+      record += RECORD_BYTES;
+    });
+    const last = insns[insns.length - 1]!;
+    const shape = shapes[insns.length - 1];
+    if (shape && !isLast(shape)) {
+      this.fill(record, switchesStack(last) ? H_LEAVE : H_GO_ON, last.next, 0);
+      this.words[(record + R_TARGET_PC) / 4] = last.next;
+      // Not backwards: that would be a safepoint.
+      this.words[(record + R_PC) / 4] = switchesStack(last) ? last.next : last.pc;
+    }
+    // From the back, so that whoever finds a record finds those after it.
+    for (let i = insns.length - 1; i >= 0; i--) {
+      this.publish(insns[i]!.pc, first + i * RECORD_BYTES);
+      if (this.isTranslated(insns[i]!.pc)) this.markTranslated(insns[i]!.pc);
+    }
+    this.words[D_COUNT / 4]! += insns.length;
+    return first;
+  }
+
+  /** What control runs through from `start`, branches and calls included, to where that ends or has records. */
+  private straightCode(start: number): { insns: Insn[]; shapes: (Shape | undefined)[] } {
+    const info = this.source.functionAt(start);
+    const length = Math.min(info ? info.end - start : Infinity, 15 * RUN_RECORDS);
+    const bytes = this.source.read(start, length);
+    const insns: Insn[] = [];
+    const shapes: (Shape | undefined)[] = [];
+    if (bytes.length === 0) return { insns, shapes };
+    this.decoder.open(bytes, start);
+    this.decoder.decodeFrom(start, (insn) => {
+      if (insns.length && (this.find(insn.pc) || insn.mnemonic === 0)) return false;
+      insns.push(insn);
+      const shape = this.shapeFor(insn);
+      shapes.push(shape);
+      return shape !== undefined && !isLast(shape) && !switchesStack(insn) && insns.length < RUN_RECORDS;
+    });
+    this.decoder.close();
+    return { insns, shapes };
+  }
+
+  private shapeFor(insn: Insn): Shape | undefined {
+    const key = shapeOf(insn);
+    let shape = key < 0 ? undefined : this.shapes.get(key);
+    if (!shape && key >= 0) {
+      const immediate = insn.operands.find(({ kind }) => kind === OP_IMM);
+      shape = immediate && this.shapes.get(shapeWithValue(key, immediate.immLo));
+    }
+    if (shape?.length && shape.length !== insn.length) return undefined;
+    const { mnemonic, operands } = insn;
+    const touches = (register: number) =>
+      operands.some(({ kind, reg, base }) => (kind === OP_GPR ? reg : base) === register);
+    // The order of its parts matters if RSP is an operand as well.
+    if (mnemonic === POP && touches(RSP)) return undefined;
+    if (
+      operands.some(({ fs }) => fs) &&
+      (mnemonic === LEA || operands.filter(({ kind }) => kind === OP_MEM).length > 1)
+    ) {
+      return undefined;
+    }
+    return shape;
+  }
+
+  /** Flags that may be read after each instruction. */
+  private flagsAfter(start: number, shapes: readonly (Shape | undefined)[]): FlagSet[] {
+    const compiled = this.source.functionAt(start)?.origin === "compiler";
+    const after = new Array<FlagSet>(shapes.length);
+    let live = ALL_FLAGS;
+    for (let i = shapes.length - 1; i >= 0; i--) {
+      const shape = shapes[i];
+      after[i] = live;
+      // Where control goes elsewhere any flag may be read, but compiled code passes none in calls and returns.
+      if (compiled && (shape?.ends === "call" || shape?.ends === "return")) live = 0;
+      else if (!shape || shape.ends) live = ALL_FLAGS;
+      live = (live & ~(shape?.flagsWritten ?? 0)) | (shape?.flagsRead ?? 0);
+    }
+    return after;
+  }
+
+  private write(record: number, insn: Insn, shape: Shape | undefined, live: number): void {
+    const handler = !shape ? H_UNKNOWN : live & shape.flagsWritten ? shape.handler : shape.withoutFlags;
+    this.fill(record, handler, insn.pc, insn.length);
+    if (!shape) return;
+    const { view } = this;
+    insn.operands.forEach((operand, i) => {
+      switch (operand.kind) {
+        case OP_GPR:
+          if (i < 2) view.setUint16(record + (i === 0 ? R_FIRST : R_SECOND), CPU_GPR + 8 * operand.reg, true);
+          break;
+        case OP_XMM:
+          if (i < 2) view.setUint16(record + (i === 0 ? R_FIRST : R_SECOND), CPU_XMM + 16 * operand.reg, true);
+          break;
+        case OP_MEM:
+          this.writeAddress(record, operand);
+          break;
+        case OP_IMM: {
+          const low = shape.bitNumber ? operand.immLo & (insn.operands[0]!.size * 8 - 1) : operand.immLo;
+          view.setInt32(record + R_IMMEDIATE, low, true);
+          view.setInt32(record + R_IMMEDIATE + 4, operand.immHi, true);
+          break;
+        }
+        default:
+      }
+    });
+    if (insn.target >= 0) {
+      view.setInt32(record + R_TARGET_PC, insn.target, true);
+      view.setInt32(record + R_TARGET, 0, true);
+    }
+  }
+
+  private writeAddress(record: number, { base, index, scale, disp, fs }: Operand): void {
+    const { view } = this;
+    const place = (register: number) => (register < 0 ? CPU_ZERO : CPU_GPR + 8 * register);
+    // With FS there is no base or no index: the segment's base takes the free place.
+    view.setUint16(record + R_BASE, fs && base < 0 ? CPU_FS_BASE : place(base), true);
+    view.setUint16(record + R_INDEX, fs && base >= 0 ? CPU_FS_BASE : place(index), true);
+    view.setInt32(record + R_DISP, disp, true);
+    view.setUint8(record + R_SCALE, Math.log2(scale));
+  }
+
+  private fill(record: number, handler: number, pc: number, length: number): void {
+    const at = record / 4;
+    this.words.fill(0, at, at + RECORD_BYTES / 4);
+    this.words[at + R_HANDLER / 4] = handler;
+    this.words[at + R_PC / 4] = pc;
+    this.view.setUint8(record + R_LENGTH, length);
+  }
+
+  private publish(pc: number, record: number): void {
+    let leaf = this.words[pc >>> GRANULE_BITS]!;
+    if (leaf === 0) {
+      leaf = this.allocate(LEAF_BYTES) - LEAVES;
+      Atomics.store(this.words, pc >>> GRANULE_BITS, leaf);
+    }
+    Atomics.store(this.words, (LEAVES + leaf) / 4 + (pc & (GRANULE - 1)), record);
+  }
+
+  private allocate(bytes: number): number {
+    const at = this.words[D_FREE / 4]!;
+    this.words[D_FREE / 4] = at + bytes;
+    return at;
+  }
+}
+
+/** True if the instruction loads RSP with something other than a sum with RSP. */
+const switchesStack = ({ mnemonic, operands }: Insn): boolean =>
+  mnemonic === MOV && operands[0]!.kind === OP_GPR && operands[0]!.reg === RSP;
