@@ -74,6 +74,8 @@ export interface ArenaSnapshot {
   readonly size: ArenaSize;
   /** Modules that are kept; the numbers of the others stay unused. */
   readonly modules: number;
+  /** True if there is a module beyond those known. */
+  readonly fresh: boolean;
   /** Bytes of the tables, then of the code; in the host's byte order, which is little-endian everywhere. */
   readonly sections: readonly Uint8Array[];
 }
@@ -254,9 +256,10 @@ export class CodeArena {
   /**
    * A consistent copy of everything that may be used again in another run of the same program; modules keep their
    * numbers, because their code contains them. Left out: modules that are dynamic, invalidated, or made from code in
-   * a range that was ever invalidated. Null if that leaves nothing beyond the first `known` modules.
+   * a range that was ever invalidated.
+   * @param known modules that were loaded
    */
-  snapshot(known: number): ArenaSnapshot | null {
+  snapshot(known: number): ArenaSnapshot {
     this.lock();
     try {
       const slots = this.slotCount;
@@ -265,8 +268,7 @@ export class CodeArena {
       const [, slotModule, slotStart, slotEnd, records] = tables.map((bytes) => new Int32Array(bytes.buffer));
       const kept = this.reusable(slots, modules);
       let fresh = false;
-      for (let module = Math.max(known, FIRST_MODULE); module < modules; module++) fresh ||= kept[module] !== 0;
-      if (!fresh) return null;
+      for (let module = FIRST_MODULE + known; module < modules; module++) fresh ||= kept[module] !== 0;
       for (let slot = FIRST_SLOT; slot < slots; slot++) {
         if (kept[slotModule![slot]! - 1]) continue;
         slotModule![slot] = slotStart![slot] = slotEnd![slot] = 0;
@@ -288,6 +290,7 @@ export class CodeArena {
       return {
         size: { slots, modules, codeBytes },
         modules: kept.reduce((sum, one) => sum + one, 0),
+        fresh,
         sections: [...tables, ...runs.map(({ from, to }) => this.code.subarray(from, to))],
       };
     } finally {
@@ -330,6 +333,11 @@ export class CodeArena {
     const view = (at: number, length: number) => new Uint8Array(this.buffer, at * 4, length * 4);
     const slotTables = [SLOT_PC_AT, SLOT_MODULE_AT, SLOT_START_AT, SLOT_END_AT];
     return [...slotTables.map((at) => view(at, slots)), view(MODULE_AT, modules * MODULE_WORDS)];
+  }
+
+  /** True if code at `pc` was ever invalidated. */
+  wasChanged(pc: number): boolean {
+    return pc >= ~this.words[H_CHANGED_LOW]! >>> 0 && pc < this.words[H_CHANGED_HIGH]! >>> 0;
   }
 
   // --- any thread ---

@@ -95,29 +95,34 @@ export function addLookupFunction(w: WasmBuilder): void {
 
 /** Bytes of the host's stack that the machine's own code may use below translated code. */
 const HEADROOM_BYTES = 1 << 16;
-const FRAME_OPERANDS = 257;
+const FRAME_OPERANDS = 256;
+const FRAME_BYTES = 16 * FRAME_OPERANDS;
 
 const checkHeadroom = (w: WasmBuilder): Expr => w.call("headroom", [w.i32.const(0)], none);
 
 /**
  * `headroom(0)` does nothing, but overflows the host's stack if less than `HEADROOM_BYTES` of it are left: JavaScript
- * called after it will not run out of stack half-way through an effect. It is a function with a frame of that size:
- * the engine compares the frame of a function with the stack that is left before it enters the function. The frame
- * is made of values that are all needed at once, on a path that is never taken.
+ * called after it will not run out of stack half-way through an effect. It takes up that much in frames of a function
+ * that needs many values at once, on a path that is never taken: one such frame would be slow to compile.
  */
 function addHeadroom(w: WasmBuilder): void {
-  // From different places, so that no two are the same value.
-  const load = (address: number) => w.load(CPU, v128, 16, w.i32.const(0), address);
-  // Operands of calls that the engine cannot see through: a tree as deep as it has values would need a deep stack to be
-  // written.
+  const level = () => w.local.get(0, i32);
+  // From different places, so that no two are the same value; for a call that the engine cannot see through.
+  const loads = Array.from({ length: FRAME_OPERANDS }, (_, i) => w.load(CPU, v128, 16, w.i32.const(0), 16 * i));
   const operands = w.types(new Array<Type>(FRAME_OPERANDS).fill(v128));
-  let value = w.block(null, [w.drop(w.call("syscall", [], i32)), load(0)], v128);
-  for (let size = 0; size < HEADROOM_BYTES; size += 16 * (FRAME_OPERANDS - 1)) {
-    const loads = Array.from({ length: FRAME_OPERANDS - 1 }, (_, i) => load(size + 16 * i));
-    value = w.callIndirect(TABLE, w.i32.const(0), [...loads, value], operands, v128);
-  }
-  const never = w.block(null, [w.store(CPU, v128, 16, w.i32.const(0), value, 0)]);
-  w.addFunction("headroom", w.types([i32]), none, [], w.if(w.local.get(0, i32), never));
+  w.addFunction(
+    "frame",
+    w.types([i32]),
+    none,
+    [],
+    w.block(null, [
+      w.if(w.i32.eqz(level()), w.return()),
+      w.if(w.i32.lt_s(level(), w.i32.const(0)), w.callIndirect(TABLE, w.i32.const(0), loads, operands, none)),
+      w.call("frame", [w.i32.sub(level(), w.i32.const(1))], none),
+    ]),
+  );
+  const levels = w.i32.const(HEADROOM_BYTES / FRAME_BYTES);
+  w.addFunction("headroom", w.types([i32]), none, [], w.call("frame", [levels], none));
 }
 
 /** What the engine's own module imports beyond `moduleImports`: the record memory, and what interpretation asks for. */

@@ -14,6 +14,10 @@ const DIRECTORY_BYTES = 4 << (32 - GRANULE_BITS);
 /** The empty leaf. */
 export const LEAVES = DIRECTORY_BYTES;
 export const LEAF_BYTES = 4 << GRANULE_BITS;
+/** Before each leaf: the number of its granule, and the leaf that was made before it, as the directory has it. */
+export const LEAF_HEADER_BYTES = 32;
+export const L_GRANULE = -8;
+export const L_PREVIOUS = -4;
 
 /** How often an entry or a loop is interpreted before it is translated, minus 1: a power of two minus 1. */
 export const D_HOT = LEAVES + LEAF_BYTES;
@@ -22,6 +26,8 @@ export const D_LOCK = D_HOT + 4;
 export const D_FREE = D_HOT + 8;
 /** Instructions decoded. */
 export const D_COUNT = D_HOT + 12;
+/** The leaf that was made last, as the directory has it. */
+export const D_LAST_LEAF = D_HOT + 16;
 
 export const FIRST_FREE = D_HOT + 64;
 

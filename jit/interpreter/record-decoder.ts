@@ -15,8 +15,12 @@ import { ALL_FLAGS, RSP, type FlagSet } from "../registers.js";
 import {
   D_COUNT,
   D_FREE,
+  D_LAST_LEAF,
   GRANULE_BITS,
+  L_GRANULE,
+  L_PREVIOUS,
   LEAF_BYTES,
+  LEAF_HEADER_BYTES,
   LEAVES,
   R_BASE,
   R_DISP,
@@ -70,7 +74,11 @@ export class RecordDecoder extends Records {
       const found = this.find(pc);
       if (found) return found;
       // Room for a run, the record that ends it, and the leaves it may need.
-      if (this.words[D_FREE / 4]! + (RUN_RECORDS + 2) * RECORD_BYTES + 8 * LEAF_BYTES > this.words.byteLength) return 0;
+      if (
+        this.words[D_FREE / 4]! + (RUN_RECORDS + 2) * RECORD_BYTES + 8 * (LEAF_HEADER_BYTES + LEAF_BYTES) >
+        this.words.byteLength
+      )
+        return 0;
       return this.run(pc);
     } finally {
       this.unlock();
@@ -220,7 +228,10 @@ export class RecordDecoder extends Records {
   private publish(pc: number, record: number): void {
     let leaf = this.words[pc >>> GRANULE_BITS]!;
     if (leaf === 0) {
-      leaf = this.allocate(LEAF_BYTES) - LEAVES;
+      leaf = this.allocate(LEAF_HEADER_BYTES + LEAF_BYTES) + LEAF_HEADER_BYTES - LEAVES;
+      this.words[(LEAVES + leaf + L_GRANULE) / 4] = pc >>> GRANULE_BITS;
+      this.words[(LEAVES + leaf + L_PREVIOUS) / 4] = this.words[D_LAST_LEAF / 4]!;
+      this.words[D_LAST_LEAF / 4] = leaf;
       Atomics.store(this.words, pc >>> GRANULE_BITS, leaf);
     }
     Atomics.store(this.words, (LEAVES + leaf) / 4 + (pc & (GRANULE - 1)), record);

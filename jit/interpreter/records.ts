@@ -3,17 +3,43 @@ import {
   D_COUNT,
   D_FREE,
   D_HOT,
+  D_LAST_LEAF,
   D_LOCK,
   FIRST_FREE,
   GRANULE_BITS,
+  L_GRANULE,
+  L_PREVIOUS,
+  LEAF_BYTES,
+  LEAF_HEADER_BYTES,
   LEAVES,
   R_HANDLER,
   R_TIMES,
+  RECORD_MEMORY_BYTES,
   RECORD_PAGES,
 } from "./layout.js";
 import { H_STALE, H_TRANSLATED } from "./shape.js";
 
 export const GRANULE = 1 << GRANULE_BITS;
+
+/** How much oftener code must run to be translated in a run that begins with the records of another. */
+const HOT_AGAIN = 8;
+const MAX_HOT = 1 << 15;
+
+/** How much of a record memory is in use. */
+export interface RecordSize {
+  /** Bytes of records and leaves. */
+  readonly bytes: number;
+  readonly leaves: number;
+  /** Instructions decoded. */
+  readonly count: number;
+}
+
+/** A copy of what can be reused of a record memory. */
+export interface RecordSnapshot {
+  readonly size: RecordSize;
+  /** Bytes of the leaves' places, then of the records, little-endian. */
+  readonly sections: readonly Uint8Array[];
+}
 
 /** Record memory as all threads see it. */
 export class Records {
@@ -77,6 +103,78 @@ export class Records {
     } finally {
       this.unlock();
     }
+  }
+
+  // --- the code cache ---
+
+  /**
+   * A copy of the records of code that `isKept`, for another run of the same program. What is translated is marked:
+   * take the copy before that of the code arena.
+   */
+  snapshot(isKept: (pc: number) => boolean): RecordSnapshot {
+    this.lock();
+    try {
+      const bytes = this.words[D_FREE / 4]! - FIRST_FREE;
+      const records = new Uint8Array(this.memory.buffer, FIRST_FREE, bytes).slice();
+      const view = new DataView(records.buffer);
+      const leaves: number[] = [];
+      let count = 0;
+      for (let leaf = this.words[D_LAST_LEAF / 4]!; leaf; leaf = this.words[(LEAVES + leaf + L_PREVIOUS) / 4]!) {
+        const granule = this.words[(LEAVES + leaf + L_GRANULE) / 4]!;
+        if (!isKept(granule * GRANULE)) continue;
+        leaves.push(granule, leaf);
+        for (let at = (LEAVES + leaf) / 4, end = at + GRANULE; at < end; at++) {
+          if (this.words[at] === 0) continue;
+          view.setUint16(this.words[at]! - FIRST_FREE + R_TIMES, 0, true);
+          count++;
+        }
+      }
+      const sections = [new Uint8Array(Int32Array.from(leaves).buffer), records];
+      return { size: { bytes, leaves: leaves.length / 2, count }, sections };
+    } finally {
+      this.unlock();
+    }
+  }
+
+  /**
+   * What a copy is read into, before any thread uses this memory: views in the order of `RecordSnapshot`. Null if so
+   * much does not fit.
+   */
+  beginLoad({ bytes, leaves }: RecordSize): Uint8Array[] | null {
+    if (bytes < 0 || bytes > RECORD_MEMORY_BYTES - FIRST_FREE || leaves < 0 || leaves > LEAVES / 4) return null;
+    return [new Uint8Array(8 * leaves), new Uint8Array(this.memory.buffer, FIRST_FREE, bytes)];
+  }
+
+  /** Makes visible what was read into the views of `beginLoad`. False if it makes no sense. */
+  finishLoad({ bytes, count }: RecordSize, views: readonly Uint8Array[]): boolean {
+    const leaves = new Int32Array(views[0]!.buffer);
+    const end = FIRST_FREE + bytes - LEAVES;
+    for (let i = 0; i < leaves.length; i += 2) {
+      const leaf = leaves[i + 1]!;
+      if (
+        leaf < LEAF_BYTES + LEAF_HEADER_BYTES ||
+        leaf > end - LEAF_BYTES ||
+        leaf % 4 ||
+        leaves[i]! >>> 0 >= LEAVES / 4
+      )
+        return false;
+    }
+    for (let i = 0; i < leaves.length; i += 2) {
+      const leaf = leaves[i + 1]!;
+      this.words[leaves[i]!] = leaf;
+      this.words[(LEAVES + leaf + L_PREVIOUS) / 4] = i === 0 ? 0 : leaves[i - 1]!;
+    }
+    this.words[D_LAST_LEAF / 4] = leaves.length ? leaves[leaves.length - 1]! : 0;
+    this.words[D_FREE / 4] = FIRST_FREE + bytes;
+    this.words[D_COUNT / 4] = count;
+    // What did not get hot in the run that wrote it is not likely to in this one.
+    this.words[D_HOT / 4] = Math.min((this.words[D_HOT / 4]! + 1) * HOT_AGAIN, MAX_HOT) - 1;
+    return true;
+  }
+
+  /** Forgets what was read into the views of `beginLoad`. */
+  abandonLoad(views: readonly Uint8Array[]): void {
+    for (const view of views) view.fill(0);
   }
 
   protected lock(): void {

@@ -2,8 +2,8 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync } from "node:fs";
 import path from "node:path";
-import { FIRST_MODULE, type CodeArena } from "../../jit/code-arena.js";
-import { BadPackError, readPack, readPackDescription, writePack } from "./node-pack-file.js";
+import { FIRST_MODULE } from "../../jit/code-arena.js";
+import { BadPackError, readPack, readPackDescription, writePack, type KeptCode } from "./node-pack-file.js";
 import type { PackDescription } from "./pack-format.js";
 
 /** Bytes that all packs together may have. */
@@ -22,6 +22,15 @@ export interface CacheEntry extends PackDescription {
   readonly usedMs: number;
 }
 
+/** What was there at a run's start. */
+export interface KnownCode {
+  /** Modules translated. */
+  readonly modules: number;
+  /** Instructions decoded. */
+  readonly instructions: number;
+}
+export const NOTHING_KNOWN: KnownCode = { modules: 0, instructions: 0 };
+
 export class CodeCache {
   readonly directory: string;
   private readonly limitBytes: number;
@@ -39,13 +48,13 @@ export class CodeCache {
   }
 
   /**
-   * Loads the code that was kept under `key` into an arena that is still empty.
-   * @returns the number of modules now in the arena, 0 if nothing was kept. A damaged pack is reported and removed.
+   * Loads the code that was kept under `key` into memories that are still empty.
+   * @returns how much that was, nothing if nothing was kept. A damaged pack is reported and removed.
    */
-  load(key: Uint8Array, arena: CodeArena): number {
+  load(key: Uint8Array, code: KeptCode): KnownCode {
     const file = this.fileOf(key);
     try {
-      if (!readPack(file, key, arena)) return 0;
+      if (!readPack(file, key, code)) return NOTHING_KNOWN;
       const now = new Date();
       // Which pack is the oldest is decided by this.
       utimesSync(file, now, now);
@@ -53,18 +62,26 @@ export class CodeCache {
       if (error instanceof BadPackError) rmSync(file, { force: true });
       this.complain(error, "read");
     }
-    return arena.moduleCount - FIRST_MODULE;
+    return { modules: code.arena.moduleCount - FIRST_MODULE, instructions: code.records.count };
   }
 
   /**
-   * Keeps the arena's code under `key` if there is any beyond the first `known` modules, unless another run has kept
-   * more in the meantime.
+   * Keeps code under `key` if there is any beyond what is `known`, unless another run has kept more in the meantime.
+   * @param isProgram true for addresses whose code comes from the program's file
    */
-  save(key: Uint8Array, arena: CodeArena, known: number, program: string): void {
-    const snapshot = arena.snapshot(FIRST_MODULE + known);
-    if (!snapshot) return;
+  save(
+    key: Uint8Array,
+    { arena, records }: KeptCode,
+    known: KnownCode,
+    program: string,
+    isProgram: (pc: number) => boolean,
+  ): void {
+    if (arena.moduleCount <= FIRST_MODULE + known.modules && records.count <= known.instructions) return;
+    const decoded = records.snapshot((pc) => isProgram(pc) && !arena.wasChanged(pc));
+    const code = arena.snapshot(known.modules);
+    if (!code.fresh && decoded.size.count <= known.instructions) return;
     const file = this.fileOf(key);
-    if ((codeBytesOf(file) ?? 0) > snapshot.size.codeBytes) return;
+    if (bytesOf(file) > code.size.codeBytes + decoded.size.bytes) return;
     const part = path.join(
       this.directory,
       `${path.basename(file, PACK)}.${process.pid}.${randomBytes(6).toString("hex")}${PART}`,
@@ -72,7 +89,7 @@ export class CodeCache {
     try {
       mkdirSync(this.directory, { recursive: true, mode: 0o700 });
       try {
-        writePack(part, key, snapshot, program);
+        writePack(part, key, code, decoded, program);
         renameSync(part, file);
       } catch (error) {
         rmSync(part, { force: true });
@@ -152,10 +169,12 @@ export class CodeCache {
   }
 }
 
-function codeBytesOf(file: string): number | undefined {
+/** Bytes of code and records in a pack, 0 if there is none. */
+function bytesOf(file: string): number {
   try {
-    return readPackDescription(file).prefix.size.codeBytes;
+    const { size, records } = readPackDescription(file).prefix;
+    return size.codeBytes + records.bytes;
   } catch {
-    return undefined;
+    return 0;
   }
 }

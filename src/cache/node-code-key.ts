@@ -39,7 +39,12 @@ export function translatorIdentity(): string {
   const compiled = path.resolve(here, "..", "..");
   const hash = createHash("sha256");
   hash.update(readFileSync(path.resolve(compiled, "..", "package.json")));
-  for (const directory of ["jit", path.join("jit", "lift"), path.join("src", "machine")]) {
+  for (const directory of [
+    "jit",
+    path.join("jit", "lift"),
+    path.join("jit", "interpreter"),
+    path.join("src", "machine"),
+  ]) {
     for (const name of readdirSync(path.join(compiled, directory)).sort()) {
       if (!name.endsWith(".js")) continue;
       const { size, mtimeMs } = statSync(path.join(compiled, directory, name));

@@ -2,6 +2,7 @@
 import { closeSync, fstatSync, openSync, readSync, readvSync, writevSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import type { ArenaSnapshot, CodeArena } from "../../jit/code-arena.js";
+import type { Records, RecordSnapshot } from "../../jit/interpreter/records.js";
 import {
   PREFIX_BYTES,
   decodeDescription,
@@ -18,31 +19,43 @@ export class BadPackError extends Error {}
 /** Buffers in one system call: the kernel takes 1024. */
 const MAX_VECTOR = 512;
 
+/** What a pack keeps. */
+export interface KeptCode {
+  readonly arena: CodeArena;
+  readonly records: Records;
+}
+
 /**
- * Reads a pack into an arena that is still empty.
+ * Reads a pack into memories that are still empty.
  * @returns false if there is no such file
- * @throws BadPackError if it is damaged or for another key, or the file system's error; the arena is empty still.
+ * @throws BadPackError if it is damaged or for another key, or the file system's error; the memories are empty still.
  */
-export function readPack(file: string, key: Uint8Array, arena: CodeArena): boolean {
+export function readPack(file: string, key: Uint8Array, { arena, records }: KeptCode): boolean {
   const descriptor = openIfThere(file);
   if (descriptor < 0) return false;
   try {
     const prefix = readPrefix(descriptor);
     if (prefix.key.some((byte, index) => byte !== key[index])) throw new BadPackError("it was made for another key");
     const views = arena.beginLoad(prefix.size);
-    if (!views) throw new BadPackError("its sizes are impossible");
-    const sections = [new Uint8Array(prefix.descriptionBytes), ...views];
+    const recordViews = records.beginLoad(prefix.records);
+    if (!views || !recordViews) throw new BadPackError("its sizes are impossible");
+    const sections = [new Uint8Array(prefix.descriptionBytes), ...views, ...recordViews];
     const total = byteLength(sections);
     if (fstatSync(descriptor).size !== PREFIX_BYTES + total) throw new BadPackError("it is not as long as it says");
     let loaded = false;
     try {
       const sound = readAll(descriptor, sections, PREFIX_BYTES) && checksum(sections) === prefix.crc;
       if (!sound) throw new BadPackError("its checksum is wrong");
+      if (!arena.finishLoad(prefix.size) || !records.finishLoad(prefix.records, recordViews)) {
+        throw new BadPackError("its tables make no sense");
+      }
       loaded = true;
     } finally {
-      if (!loaded) arena.abandonLoad(prefix.size);
+      if (!loaded) {
+        arena.abandonLoad(prefix.size);
+        records.abandonLoad(recordViews);
+      }
     }
-    if (!arena.finishLoad(prefix.size)) throw new BadPackError("its tables make no sense");
     return true;
   } finally {
     closeSync(descriptor);
@@ -64,11 +77,23 @@ export function readPackDescription(file: string): { prefix: PackPrefix; descrip
 }
 
 /** Writes a new file, which must not exist yet. @throws the file system's error */
-export function writePack(file: string, key: Uint8Array, snapshot: ArenaSnapshot, program: string): void {
-  const description = encodeDescription({ program, modules: snapshot.modules });
-  const sections = [description, ...snapshot.sections];
+export function writePack(
+  file: string,
+  key: Uint8Array,
+  code: ArenaSnapshot,
+  records: RecordSnapshot,
+  program: string,
+): void {
+  const description = encodeDescription({ program, modules: code.modules });
+  const sections = [description, ...code.sections, ...records.sections];
   const crc = checksum(sections);
-  const prefix = encodePrefix({ key, crc, descriptionBytes: description.length, size: snapshot.size });
+  const prefix = encodePrefix({
+    key,
+    crc,
+    descriptionBytes: description.length,
+    size: code.size,
+    records: records.size,
+  });
   const descriptor = openSync(file, "wx", 0o600);
   try {
     writeAll(descriptor, [prefix, ...sections]);

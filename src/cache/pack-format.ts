@@ -1,5 +1,5 @@
 /**
- * A pack: the translated code of one program, as a file. All numbers are little-endian.
+ * A pack: the decoded and the translated code of one program, as a file. All numbers are little-endian.
  *
  *     offset  size  what
  *          0     8  "GOJITPK" and the format's version, one byte
@@ -9,14 +9,20 @@
  *         48     4  slots
  *         52     4  modules
  *         56     8  bytes of code
- *         64        description: JSON, padded with spaces; see PackDescription
+ *         64     4  bytes of records
+ *         68     4  leaves of the records
+ *         72     4  instructions decoded
+ *         76     4  0
+ *         80        description: JSON, padded with spaces; see PackDescription
  *                   the arena's tables: per slot four words in four tables, per module four words; see code-arena.ts
  *                   code: bytes and trap maps of the modules
+ *                   places of the leaves, then records and leaves: see interpreter/layout.ts
  */
 import type { ArenaSize } from "../../jit/code-arena.js";
+import type { RecordSize } from "../../jit/interpreter/records.js";
 
-const MAGIC = new Uint8Array([...new TextEncoder().encode("GOJITPK"), 1]);
-export const PREFIX_BYTES = 64;
+const MAGIC = new Uint8Array([...new TextEncoder().encode("GOJITPK"), 2]);
+export const PREFIX_BYTES = 80;
 export const KEY_BYTES = 32;
 const KEY_AT = MAGIC.length;
 const CRC_AT = KEY_AT + KEY_BYTES;
@@ -36,6 +42,7 @@ export interface PackPrefix {
   readonly crc: number;
   readonly descriptionBytes: number;
   readonly size: ArenaSize;
+  readonly records: RecordSize;
 }
 
 /** The description's bytes, padded. */
@@ -66,6 +73,9 @@ export function encodePrefix(prefix: PackPrefix): Uint8Array {
   view.setUint32(CRC_AT + 8, prefix.size.slots, true);
   view.setUint32(CRC_AT + 12, prefix.size.modules, true);
   view.setFloat64(CRC_AT + 16, prefix.size.codeBytes, true);
+  view.setUint32(CRC_AT + 24, prefix.records.bytes, true);
+  view.setUint32(CRC_AT + 28, prefix.records.leaves, true);
+  view.setUint32(CRC_AT + 32, prefix.records.count, true);
   return bytes;
 }
 
@@ -81,5 +91,10 @@ export function decodePrefix(bytes: Uint8Array): PackPrefix | undefined {
     crc: view.getUint32(CRC_AT, true),
     descriptionBytes,
     size: { slots: view.getUint32(CRC_AT + 8, true), modules: view.getUint32(CRC_AT + 12, true), codeBytes },
+    records: {
+      bytes: view.getUint32(CRC_AT + 24, true),
+      leaves: view.getUint32(CRC_AT + 28, true),
+      count: view.getUint32(CRC_AT + 32, true),
+    },
   };
 }

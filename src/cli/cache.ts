@@ -65,6 +65,7 @@ async function warm(path: string, options: Options): Promise<number> {
   const kernel = KernelMemory.create();
   const guestMemory = sharedMemory(MAX_GUEST_PAGES);
   const arena = new CodeArena(CodeArena.allocate());
+  const records = Records.allocate(1);
   const { image, go } = program;
   mapProgram(kernel, guestMemory, nodeClock, {
     image,
@@ -79,7 +80,7 @@ async function warm(path: string, options: Options): Promise<number> {
     openFiles: 0,
   });
   const convention = go.abi;
-  const cache = programCache(program, { kernel, convention, arena }, options)!;
+  const cache = programCache(program, { kernel, convention, arena, records: new Records(records) }, options)!;
   cache.load();
   const last = image.segments[image.segments.length - 1]!;
   const translator = createTranslator(
@@ -89,7 +90,7 @@ async function warm(path: string, options: Options): Promise<number> {
       functions: go.functions.data,
       convention,
       arena: arena.buffer,
-      records: Records.allocate(1),
+      records,
       interprets: false,
       programEnd: last.vaddr + last.memSize,
     },

@@ -1,8 +1,9 @@
-import { CodeCache } from "../cache/node-code-cache.js";
+import { CodeCache, NOTHING_KNOWN, type KnownCode } from "../cache/node-code-cache.js";
 import { defaultCacheDirectory } from "../cache/node-cache-directory.js";
+import type { KeptCode } from "../cache/node-pack-file.js";
 import { codeKey } from "../cache/node-code-key.js";
 import { header, type KernelMemory } from "../../runtime-shims/kernel-memory.js";
-import type { CodeArena } from "../../jit/code-arena.js";
+import { PAGE_SIZE } from "../../runtime-shims/page-map.js";
 import type { LoadedProgram } from "./load-program.js";
 import type { Options } from "./options.js";
 
@@ -19,26 +20,32 @@ export function openCache(options: Options): CodeCache | undefined {
 
 /** The part of the code cache that belongs to one mapped program. */
 export interface ProgramCache {
-  /** Fills the arena with what was kept, before any thread uses it. Returns how many modules that were. */
-  load(): number;
-  /** Keeps what has been translated since. */
+  /** Fills the memories with what was kept, before any thread uses them. Returns how much that was. */
+  load(): KnownCode;
+  /** Keeps what has been decoded and translated since. */
   save(): void;
 }
 
 /** Undefined if the options leave no cache to use. */
 export function programCache(
   program: LoadedProgram,
-  mapped: { readonly kernel: KernelMemory; readonly convention: string; readonly arena: CodeArena },
+  mapped: KeptCode & { readonly kernel: KernelMemory; readonly convention: string },
   options: Options,
 ): ProgramCache | undefined {
   const cache = openCache(options);
   if (!cache) return undefined;
-  const { arena, convention } = mapped;
+  const { convention } = mapped;
   const vdso = mapped.kernel.words[header.vdso]! >>> 0;
   const key = codeKey({ image: program.image, convention, vdso });
-  let known = 0;
+  const last = program.image.segments[program.image.segments.length - 1]!;
+  const end = last.vaddr + last.memSize;
+  let known = NOTHING_KNOWN;
   return {
-    load: () => (known = cache.load(key, arena)),
-    save: () => cache.save(key, arena, known, program.realPath),
+    load() {
+      known = cache.load(key, mapped);
+      return known;
+    },
+    save: () =>
+      cache.save(key, mapped, known, program.realPath, (pc) => pc < end || (pc >= vdso && pc < vdso + PAGE_SIZE)),
   };
 }

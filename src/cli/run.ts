@@ -4,6 +4,7 @@ import { prepareNodeFiles } from "../../runtime-shims/host/node-files.js";
 import { feedStdin, followTerminalSize } from "../../runtime-shims/host/node-stdin.js";
 import { header } from "../../runtime-shims/kernel-memory.js";
 import { raiseProcessSignal } from "../../runtime-shims/signals.js";
+import type { KnownCode } from "../cache/node-code-cache.js";
 import { checkEngine } from "../engine-features.js";
 import { DEFAULT_HOT } from "../machine/hot.js";
 import { Machine } from "../machine/machine.js";
@@ -85,28 +86,28 @@ export async function runCommand(parsed: ParsedCommand): Promise<number> {
         ? undefined
         : setTimeout(() => machine.abandon(TIMED_OUT << 8), options.timeoutMs);
     let cache: ProgramCache | undefined;
-    let cachedModules = 0;
+    let known: KnownCode = { modules: 0, instructions: 0 };
     const { waitStatus } = await machine.run(async () => {
       // What only the cache needs is loaded while the first Worker starts.
       const { programCache } = await import("./program-cache.js");
       cache = programCache(program, machine, options);
-      cachedModules = cache?.load() ?? 0;
+      if (cache) known = cache.load();
     });
     clearTimeout(timer);
     cache?.save();
-    if (options.stats !== undefined) await writeStats(options.stats, machine, cachedModules);
+    if (options.stats !== undefined) await writeStats(options.stats, machine, known);
     return waitStatus & 0x7f ? 128 + (waitStatus & 0x7f) : waitStatus >> 8;
   } finally {
     tmp?.remove();
   }
 }
 
-async function writeStats(target: ReportTarget, machine: Machine, cachedModules: number): Promise<void> {
+async function writeStats(target: ReportTarget, machine: Machine, known: KnownCode): Promise<void> {
   const [{ describeStats }, { syscallTable }] = await Promise.all([
     import("../machine/stats.js"),
     import("../../runtime-shims/syscalls/index.js"),
   ]);
-  const text = `${JSON.stringify(describeStats(machine.parts.stats!, syscallTable, cachedModules), null, 2)}\n`;
+  const text = `${JSON.stringify(describeStats(machine.parts.stats!, syscallTable, machine.records.count, known), null, 2)}\n`;
   if (target === true) process.stderr.write(text);
   else writeFileSync(target, text);
 }

@@ -60,6 +60,7 @@ const SPARE_DELAY_MS = 30;
 export class Machine {
   readonly parts: MachineParts;
   readonly arena: CodeArena;
+  readonly records: Records;
   readonly kernel: KernelMemory;
   private readonly platform: SupervisorPlatform;
   private readonly pool: ThreadPool;
@@ -75,6 +76,7 @@ export class Machine {
     const guestMemory = sharedMemory(options.memoryPages);
     this.kernel = KernelMemory.create();
     this.arena = new CodeArena(CodeArena.allocate());
+    this.records = new Records(Records.allocate(options.hot || 1));
     this.pool = new ThreadPool(ThreadPool.allocate(platform.maxWorkers));
     const cpuMemories = Array.from({ length: platform.maxWorkers }, () => sharedMemory(CPU_PAGES));
     const { image } = options;
@@ -83,7 +85,7 @@ export class Machine {
       guestMemory,
       cpuMemories,
       engine: platform.engine,
-      records: Records.allocate(options.hot || 1),
+      records: this.records.memory,
       interprets: options.hot !== 0,
       kernel: this.kernel.buffer,
       arena: this.arena.buffer,

@@ -63,8 +63,17 @@ export class ThreadStats {
   }
 }
 
-/** The report as --stats writes it. */
-export function describeStats(buffers: StatsBuffers, table: SyscallTable, cachedModules: number): object {
+/**
+ * The report as --stats writes it.
+ * @param decoded instructions that are decoded for interpretation
+ * @param cached those, and modules, that came from the code cache
+ */
+export function describeStats(
+  buffers: StatsBuffers,
+  table: SyscallTable,
+  decoded: number,
+  cached: { readonly modules: number; readonly instructions: number },
+): object {
   const counters = new Counters(buffers.counters);
   const count = (name: CounterName) => counters.get(name);
   const ms = (name: CounterName) => counters.get(name) / 1000;
@@ -78,7 +87,9 @@ export function describeStats(buffers: StatsBuffers, table: SyscallTable, cached
     instructions: count("instructions"),
     bytes: count("bytes"),
     modules: count("modules"),
-    cachedModules,
+    decodedInstructions: decoded - cached.instructions,
+    cachedInstructions: cached.instructions,
+    cachedModules: cached.modules,
     linkedModules: count("linkedModules"),
     translationWaits: count("translationWaits"),
     timeMs: {
