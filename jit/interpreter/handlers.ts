@@ -44,10 +44,10 @@ export const HANDLERS = "h";
 /** Its size. */
 export const HANDLER_SLOTS = 8192;
 
-/** Immediates of shuffles, shifts and inserts of vectors, for which there are handlers. */
-const LIKELY_VALUES = [
-  0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 16, 0x1b, 31, 32, 63, 0x39, 0x44, 0x4e, 0x93, 0xb1, 0xe4, 0xee, 0xff,
-];
+const firstValues = (count: number): number[] => Array.from({ length: count }, (_, value) => value);
+/** Immediates of shifts of vectors, and of other vector instructions, for which there are handlers. */
+const SHIFT_COUNTS = firstValues(33);
+const LIKELY_VALUES = [...firstValues(13), 0x1b, 0x39, 0x44, 0x4e, 0x93, 0xb1, 0xe4, 0xee, 0xff];
 
 /** A return moves RSP upwards by less than this: further away is another stack. */
 const FARTHEST_RETURN_BYTES = 1 << 16;
@@ -231,7 +231,7 @@ class InterpreterBuilder {
     const name = `op_${insn.code}_${key & 63}`;
     if (this.addHandlers(key, name, entry, () => templateOf(insn))) return;
     if (!insn.operands.some(({ kind, size }) => kind === OP_IMM && size === 1)) return;
-    for (const value of LIKELY_VALUES) {
+    for (const value of /^Ps[lr]/.test(entry.mnemonic) ? SHIFT_COUNTS : LIKELY_VALUES) {
       this.addHandlers(shapeWithValue(key, value), `${name}_${value}`, entry, () => templateOf(insn, value));
     }
   }
