@@ -44,15 +44,14 @@ export interface GuestCode {
  * @param pieces code by guest address; each is a function for computed jumps
  * @param moduleInstructions as of the translator: 1 puts each region into a module of its own
  * @param hooks what the test does for the guest; a fault that it does not handle is thrown
- * @param program what is known of the program; by default nothing
- * @param hot as in MachineOptions; by default nothing is interpreted
+ * @param options.program what is known of the program; by default nothing
+ * @param options.hot as in MachineOptions; by default nothing is interpreted
  */
 export function guestCode(
   pieces: ReadonlyMap<number, readonly number[]>,
   moduleInstructions: number,
   hooks: (cpu: CpuState) => Partial<ExecutionHooks>,
-  program: Partial<CodeSource> = {},
-  hot = 0,
+  { program = {}, hot = 0 }: { program?: Partial<CodeSource>; hot?: number } = {},
 ): GuestCode {
   const guestMemory = new WebAssembly.Memory({ initial: GUEST_PAGES, maximum: GUEST_PAGES, shared: true });
   const cpuMemory = new WebAssembly.Memory({ initial: CPU_PAGES, maximum: CPU_PAGES, shared: true });

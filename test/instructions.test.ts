@@ -39,108 +39,26 @@ describe("recorded vectors", () => {
 
 describe("recorded vectors, interpreted", () => {
   const interpreted = new Interpreted();
-  /** Those that no handler can do are translated instead; they are few. */
-  const unknown = new Set<string>();
   for (let from = 0; from < lines.length; from += CHUNK) {
     test(`${from} to ${Math.min(from + CHUNK, lines.length) - 1}`, () => {
       const wrong = lines.slice(from, from + CHUNK).flatMap((line) => {
         const { encoding, state, outcome } = parseVector(line);
         const result = interpreted.run(encoding.code, state);
-        if (!result) unknown.add(encoding.entry.mnemonic);
+        // What no handler can do is translated instead.
         const found = result ? stateDifferences(outcome, result, ALL_LIVE & ~undefinedFlags(encoding.code)) : [];
         return found.length ? [`${encoding.entry.mnemonic} ${line}\n  ${found.join("\n  ")}`] : [];
       });
       expect(wrong).toEqual([]);
     });
   }
-  test("unknown to the interpreter", () => {
-    expect([...unknown].sort()).toMatchInlineSnapshot(`
-      [
-        "Adc",
-        "Add",
-        "And",
-        "Blendpd",
-        "Blendps",
-        "Blendvps",
-        "Bswap",
-        "Btr",
-        "Clc",
-        "Cld",
-        "Cmova",
-        "Cmovb",
-        "Cmovbe",
-        "Cmovg",
-        "Cmovge",
-        "Cmovl",
-        "Cmovle",
-        "Cmovns",
-        "Cmovo",
-        "Cmp",
-        "Cmppd",
-        "Cmpps",
-        "Cmpsd",
-        "Cmpss",
-        "Cmpxchg",
-        "Divps",
-        "Dppd",
-        "Dpps",
-        "Enter",
-        "Extractps",
-        "Imul",
-        "Insertps",
-        "Lea",
-        "Mov",
-        "Movaps",
-        "Movsb",
-        "Movsx",
-        "Movsxd",
-        "Movupd",
-        "Movzx",
-        "Mpsadbw",
-        "Mul",
-        "Not",
-        "Or",
-        "Palignr",
-        "Pblendw",
-        "Pextrb",
-        "Pextrd",
-        "Pextrq",
-        "Pextrw",
-        "Pinsrb",
-        "Pinsrd",
-        "Pinsrw",
-        "Pop",
-        "Pshufd",
-        "Pshufhw",
-        "Pshuflw",
-        "Pslldq",
-        "Psrldq",
-        "Push",
-        "Pushfq",
-        "Rcr",
-        "Rol",
-        "Roundpd",
-        "Roundps",
-        "Roundsd",
-        "Roundss",
-        "Sal",
-        "Sar",
-        "Sbb",
-        "Setg",
-        "Setl",
-        "Setp",
-        "Shld",
-        "Shr",
-        "Shrd",
-        "Shufpd",
-        "Shufps",
-        "Sub",
-        "Test",
-        "Xadd",
-        "Xchg",
-        "Xor",
-      ]
-    `);
+  test("samples that the interpreter leaves to translation", () => {
+    const unknown = ENTRIES.flatMap(({ mnemonic, samples }) =>
+      samples.some((sample) => !interpreted.knows(Uint8Array.from(Buffer.from(sample, "hex")))) ? [mnemonic] : [],
+    );
+    // Addresses of 32 bits, POP with RSP, a bit of memory by an immediate, a third XMM operand, unlikely immediates.
+    expect(unknown.join(" ")).toBe(
+      "Mov Lea Pop Enter Bt Bts Btr Btc Maskmovdqu Pshufd Pshuflw Pshufhw Pinsrw Pextrw Psllw Pslld Psllq Psrlw Psrld Psrlq Psraw Psrad Pslldq Psrldq Palignr Blendps Dpps Dppd Insertps Pblendw Pextrb Pinsrb",
+    );
   });
 });
 

@@ -1,5 +1,6 @@
 /** The Go compiler's switch: a comparison, a jump through a table, and branches on that comparison at its targets. */
 import { expect, test } from "vitest";
+import type { CodeSource } from "../jit/code-source.js";
 import { ENDED } from "../jit/executor.js";
 import { CODE, guestCode, word } from "./guest-code.js";
 
@@ -25,9 +26,10 @@ const caseOf = (zero: number, other: number): number[] => [
 ];
 
 test.each([
-  { known: "a constant table", constantWord: (address: number) => table.get(address) ?? null },
-  { known: "a table that may change", constantWord: () => null },
-])("flags reach the cases through $known", ({ constantWord }) => {
+  { how: "through a constant table", constantWord: (address: number) => table.get(address) ?? null, hot: 0 },
+  { how: "through a table that may change", constantWord: () => null, hot: 0 },
+  { how: "when interpreted", constantWord: () => null, hot: 64 },
+])("flags reach the cases $how", ({ constantWord, hot }) => {
   for (const index of [0, 1]) {
     for (const value of [0, 7]) {
       const bytes = [...table.values()].flatMap((target) => [...word(Number(target)), ...word(0)]);
@@ -37,11 +39,12 @@ test.each([
         [CASES[1]!, caseOf(20, 21)],
         [TABLE, bytes],
       ]);
-      const guest = guestCode(pieces, 1000, () => ({ syscall: () => ENDED }), {
+      const program: Partial<CodeSource> = {
         convention: "internal",
         functionAt: (pc) => (pc >= CODE && pc < END ? { start: CODE, end: END, origin: "compiler" } : null),
         constantWord,
-      });
+      };
+      const guest = guestCode(pieces, 1000, () => ({ syscall: () => ENDED }), { program, hot });
       guest.run();
       expect(guest.cpu.gpr[RAX]).toBe(BigInt(10 * (index + 1) + (value === 0 ? 0 : 1)));
     }

@@ -4,7 +4,7 @@ import type { CodeSource } from "../../jit/code-source.js";
 import { RecordDecoder } from "../../jit/interpreter/record-decoder.js";
 import { RECORDS } from "../../jit/interpreter/record-lifter.js";
 import { Records } from "../../jit/interpreter/records.js";
-import { decodeShapes, SHAPES_SECTION } from "../../jit/interpreter/shape.js";
+import { decodeShapes, H_UNKNOWN, SHAPES_SECTION } from "../../jit/interpreter/shape.js";
 import { buildEngine } from "../../jit/runtime-module.js";
 import { RSP } from "../../jit/registers.js";
 import { WasmBuilder } from "../../jit/wasm.js";
@@ -44,6 +44,14 @@ export class Interpreted {
     });
     this.machine.table.set(1, exports["bounce"]);
     this.stub = exports["stub"] as typeof this.stub;
+  }
+
+  /** True if there is a handler for `code`, one instruction; else it is translated at once. */
+  knows(code: Uint8Array): boolean {
+    this.decoder.invalidate(CODE, 64);
+    this.code = code;
+    this.decoder.decode(CODE);
+    return this.decoder.handlerAt(CODE) !== H_UNKNOWN;
   }
 
   /** What `code`, one instruction, does to `state`; null if the interpreter has no handler for it. */
