@@ -167,7 +167,7 @@ export class Translator {
     const id = arena.publish(
       {
         bytes,
-        map: latin1(sourceMap ?? ""),
+        map: sourceMap ?? new Uint8Array(0),
         regions: published,
         dynamic: regions.some((region) => this.isDynamic(region.entry)),
       },
@@ -206,10 +206,4 @@ function extent(region: Region): PublishedRegion {
     for (const { insn } of block.items) end = Math.max(end, insn.next);
   }
   return { pc: region.entry, start, end };
-}
-
-function latin1(text: string): Uint8Array {
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  return bytes;
 }

@@ -4,6 +4,7 @@
  *
  * An `Expr` is a tree node: use it exactly once. Values that are needed twice go through a local (`local.set`/`get`).
  */
+import { binaryenBytes, binaryenWords, guarded } from "./binaryen-instance.js";
 import binaryen from "binaryen";
 
 export type Expr = number & { readonly __expr: unique symbol };
@@ -152,27 +153,36 @@ function words(values: readonly number[]): number {
     scratchWords = Math.max(256, values.length * 2);
     scratch = raw["_malloc"]!(scratchWords * 4);
   }
-  for (let i = 0; i < values.length; i++) raw["__i32_store"]!(scratch + 4 * i, values[i]);
+  const view = binaryenWords();
+  for (let i = 0; i < values.length; i++) view[(scratch >> 2) + i] = values[i]!;
   return scratch;
+}
+
+/** A copy in Binaryen's memory, to be freed. */
+function allocate(bytes: ArrayLike<number>): number {
+  const pointer = raw["_malloc"]!(bytes.length);
+  binaryenBytes().set(bytes, pointer);
+  return pointer;
+}
+/** The same of an ASCII text, with a NUL behind it. */
+function allocateString(text: string): number {
+  const pointer = raw["_malloc"]!(text.length + 1);
+  const view = binaryenBytes();
+  for (let i = 0; i < text.length; i++) view[pointer + i] = text.charCodeAt(i);
+  view[pointer + text.length] = 0;
+  return pointer;
 }
 
 const strings = new Map<string, number>();
 /** A NUL-terminated copy of an ASCII name; kept for ever, so only for names from a bounded set. */
 function name(text: string): number {
   let pointer = strings.get(text);
-  if (pointer === undefined) {
-    pointer = raw["_malloc"]!(text.length + 1);
-    for (let i = 0; i < text.length; i++) raw["__i32_store8"]!(pointer + i, text.charCodeAt(i));
-    raw["__i32_store8"]!(pointer + text.length, 0);
-    strings.set(text, pointer);
-  }
+  if (pointer === undefined) strings.set(text, (pointer = allocateString(text)));
   return pointer;
 }
 /** The same for a name that occurs once or twice: freed after `use` (Binaryen interns names itself). */
 function withName<T>(text: string, use: (pointer: number) => T): T {
-  const pointer = raw["_malloc"]!(text.length + 1);
-  for (let i = 0; i < text.length; i++) raw["__i32_store8"]!(pointer + i, text.charCodeAt(i));
-  raw["__i32_store8"]!(pointer + text.length, 0);
+  const pointer = allocateString(text);
   try {
     return use(pointer);
   } finally {
@@ -210,9 +220,7 @@ function template(imports: string): Template {
     binaryen.setDebugInfo(false);
     const functions = parsed.getNumFunctions();
     parsed.dispose();
-    const pointer = raw["_malloc"]!(bytes.length);
-    bytes.forEach((byte, i) => raw["__i32_store8"]!(pointer + i, byte));
-    found = { pointer, size: bytes.length, functions };
+    found = { pointer: allocate(bytes), size: bytes.length, functions };
     templates.set(imports, found);
   }
   return found;
@@ -241,24 +249,6 @@ function leb(out: number[], value: number): void {
 
 /** Where Binaryen says what it has written: three words. */
 const written = raw["_malloc"]!(raw["_BinaryenSizeofAllocateAndWriteResult"]!());
-
-/** An ASCII C string of Binaryen's, which is freed. */
-function takeString(pointer: number): string {
-  const codes: number[] = [];
-  for (let at = pointer; ; at += 4) {
-    const four = raw["__i32_load"]!(at);
-    for (let shift = 0; shift < 32; shift += 8) {
-      const code = (four >>> shift) & 0xff;
-      if (code === 0) {
-        raw["_free"]!(pointer);
-        let text = "";
-        for (let i = 0; i < codes.length; i += 8192) text += String.fromCharCode(...codes.slice(i, i + 8192));
-        return text;
-      }
-      codes.push(code);
-    }
-  }
-}
 
 /** Builds one Wasm module at a time: `begin`, functions, `emit`. Offsets and sizes are in bytes. */
 export class WasmBuilder {
@@ -332,8 +322,7 @@ export class WasmBuilder {
     ...this.binary(V128_BINARY, "Vec128"),
     ...this.unary({ not: "NotVec128", any_true: "AnyTrueVec128" }),
     const: (bytes: Uint8Array): Expr => {
-      const pointer = raw["_malloc"]!(16);
-      for (let i = 0; i < 16; i++) raw["__i32_store8"]!(pointer + i, bytes[i]!);
+      const pointer = allocate(bytes);
       raw["_BinaryenLiteralVec128"]!(literal, pointer);
       raw["_free"]!(pointer);
       return rawConst(this.m, literal) as Expr;
@@ -361,8 +350,7 @@ export class WasmBuilder {
     ...this.shifts("VecI8x16"),
     /** Picks bytes: `mask[i]` 0-15 from `a`, 16-31 from `b`. */
     shuffle: (a: Expr, b: Expr, mask: readonly number[]): Expr => {
-      const pointer = raw["_malloc"]!(16);
-      for (let i = 0; i < 16; i++) raw["__i32_store8"]!(pointer + i, mask[i]!);
+      const pointer = allocate(mask);
       const result = raw["_BinaryenSIMDShuffle"]!(this.m, a, b, pointer) as Expr;
       raw["_free"]!(pointer);
       return result;
@@ -644,23 +632,22 @@ export class WasmBuilder {
 
   /**
    * The module's bytes with a name section (a trap's stack text then says which function it happened in), and with
-   * `withMap` the map of code offsets to marks as a JSON source map.
+   * `withMap` the map of code offsets to marks as a JSON source map in ASCII.
    */
-  emit(withMap: boolean): { bytes: Uint8Array; sourceMap: string | null } {
+  emit(withMap: boolean): { bytes: Uint8Array; sourceMap: Uint8Array | null } {
     // Binaryen's own name section names everything, at twice the cost of writing the module.
     const names = nameSection(this.importedFunctions, this.functionNames);
     // {binary, size, source map}, all to be freed; the wrapper's emitBinary would do, but making it costs 0.1 ms.
-    raw["_BinaryenModuleAllocateAndWrite"]!(written, this.m, withMap ? name("m") : 0);
-    const load = raw["__i32_load"]!;
-    const binary = load(written) >>> 0;
-    const size = load(written + 4) >>> 0;
-    const map = load(written + 8) >>> 0;
-    const bytes = new Uint8Array(((size + 3) & ~3) + names.length);
-    const wordView = new Int32Array(bytes.buffer, 0, (size + 3) >> 2);
-    for (let i = 0; i < wordView.length; i++) wordView[i] = load(binary + 4 * i);
+    guarded(() => raw["_BinaryenModuleAllocateAndWrite"]!(written, this.m, withMap ? name("m") : 0));
+    const view = binaryenBytes();
+    const [binary, size, map] = binaryenWords().subarray(written >> 2, (written >> 2) + 3) as unknown as number[];
+    const bytes = new Uint8Array(size! + names.length);
+    bytes.set(view.subarray(binary!, binary! + size!));
     bytes.set(names, size);
+    const sourceMap = map ? view.slice(map, view.indexOf(0, map)) : null;
     raw["_free"]!(binary);
-    return { bytes: bytes.subarray(0, size + names.length), sourceMap: map ? takeString(map) : null };
+    raw["_free"]!(map);
+    return { bytes, sourceMap };
   }
   /** Must precede `mark`. */
   openMarks(): void {
