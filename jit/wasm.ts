@@ -3,6 +3,7 @@
  * through the raw C API, which is faster than the classes of its JavaScript API (shared measurements: 1.6x or more).
  *
  * An `Expr` is a tree node: use it exactly once. Values that are needed twice go through a local (`local.set`/`get`).
+ * Only the builder shares nodes: constants and reads of locals, which are never marked.
  */
 import { binaryenBytes, binaryenWords, guarded } from "./binaryen-instance.js";
 import binaryen from "binaryen";
@@ -255,6 +256,11 @@ export class WasmBuilder {
   private m = 0;
   private importedFunctions = 0;
   private functionNames: string[] = [];
+  /** Nodes that are used many times: Binaryen only writes them, and making one costs two calls. */
+  private readonly constants32 = new Map<number, Expr>();
+  private readonly constants64 = new Map<number | bigint, Expr>();
+  /** Reads of the current function's locals. */
+  private reads: Expr[] = [];
 
   private binary<T extends Record<string, string>>(names: T, suffix: string): Binary<T> {
     const out: Record<string, (a: Expr, b: Expr) => Expr> = {};
@@ -281,8 +287,13 @@ export class WasmBuilder {
     ...this.unary({ reinterpret_f32: "ReinterpretFloat32" }),
     /** 32-bit constant; any JavaScript integer, taken modulo 2^32. */
     const: (value: number): Expr => {
-      literalI32(literal, value | 0);
-      return rawConst(this.m, literal) as Expr;
+      const word = value | 0;
+      let expr = this.constants32.get(word);
+      if (expr === undefined) {
+        literalI32(literal, word);
+        this.constants32.set(word, (expr = rawConst(this.m, literal) as Expr));
+      }
+      return expr;
     },
   };
   readonly i64 = {
@@ -294,8 +305,12 @@ export class WasmBuilder {
     ...this.unary({ reinterpret_f64: "ReinterpretFloat64" }),
     /** 64-bit constant, modulo 2^64. */
     const: (value: number | bigint): Expr => {
-      literalI64(literal, BigInt.asIntN(64, BigInt(value)));
-      return rawConst(this.m, literal) as Expr;
+      let expr = this.constants64.get(value);
+      if (expr === undefined) {
+        literalI64(literal, BigInt.asIntN(64, BigInt(value)));
+        this.constants64.set(value, (expr = rawConst(this.m, literal) as Expr));
+      }
+      return expr;
     },
   };
   readonly f32 = {
@@ -447,7 +462,11 @@ export class WasmBuilder {
   }
 
   readonly local = {
-    get: (index: number, type: Type): Expr => rawLocalGet(this.m, index, type) as Expr,
+    get: (index: number, type: Type): Expr => {
+      // Binaryen's writer tells the reads of a tuple apart by their nodes.
+      if (type > v128) return rawLocalGet(this.m, index, type) as Expr;
+      return (this.reads[index] ??= rawLocalGet(this.m, index, type) as Expr);
+    },
     set: (index: number, value: Expr): Expr => rawLocalSet(this.m, index, value) as Expr,
     tee: (index: number, value: Expr, type: Type): Expr =>
       raw["_BinaryenLocalTee"]!(this.m, index, value, type) as Expr,
@@ -593,9 +612,13 @@ export class WasmBuilder {
     this.m = raw["_BinaryenModuleReadWithFeatures"]!(pointer, size, FEATURES);
     this.importedFunctions = functions;
     this.functionNames = [];
+    this.constants32.clear();
+    this.constants64.clear();
+    this.reads = [];
   }
   addFunction(functionName: string, params: Type, result: Type, locals: readonly Type[], body: Expr): FunctionRef {
     this.functionNames.push(functionName);
+    this.reads = [];
     return withName(
       functionName,
       (pointer) =>
