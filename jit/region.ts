@@ -63,6 +63,7 @@ export interface Region {
 /** Longest window of code that one region may come from. */
 const WINDOW_BYTES = 1 << 16;
 const MAX_TABLE = 512;
+const RECENT_REGIONS = 200;
 
 /** The successors inside the region. */
 export function successors(end: Terminator): number[] {
@@ -117,6 +118,8 @@ export class RegionFinder {
   private readonly source: CodeSource;
 
   private readonly callees = new Map<number, Region | null>();
+  /** By entry, oldest first: regions that were too large for one module are asked for again. */
+  private readonly recent = new Map<number, { readonly region: Region; readonly limit: number }>();
 
   constructor(source: CodeSource) {
     this.source = source;
@@ -127,13 +130,20 @@ export class RegionFinder {
    * is there.
    */
   find(entry: number, limit: number): Region | null {
-    const region = this.findAlone(entry, limit);
-    return region && inlineCalls(region, (pc) => this.findCallee(pc));
+    const known = this.recent.get(entry);
+    if (known?.limit === limit) return known.region;
+    const alone = this.findAlone(entry, limit);
+    if (!alone) return null;
+    const region = inlineCalls(alone, (pc) => this.findCallee(pc));
+    if (this.recent.size >= RECENT_REGIONS) this.recent.delete(this.recent.keys().next().value!);
+    this.recent.set(entry, { region, limit });
+    return region;
   }
 
   /** Must be called after code has changed. */
   forget(): void {
     this.callees.clear();
+    this.recent.clear();
   }
 
   private findCallee(pc: number): Region | null {
