@@ -168,13 +168,15 @@ const SEGMENT_GS = 6;
 
 const { memory } = (iced as unknown as { __wasm: { memory: WebAssembly.Memory } }).__wasm;
 
-/** Decodes instructions of one window of code: `open`, any number of `decodeFrom`, `close`. */
+/** Decodes instructions of one window of code: `open`, any number of `decode`, `close`. */
 export class InstructionDecoder {
   private readonly instruction = new Instruction();
   private fields = new DataView(memory.buffer);
   private decoder: InstanceType<typeof Decoder> | null = null;
   private start = 0;
   private size = 0;
+  /** Where Iced's decoder stands. */
+  private at = 0;
 
   /** Makes `bytes`, whose first byte stands at guest address `pc`, the window (they are copied). */
   open(bytes: Uint8Array, pc: number): void {
@@ -182,22 +184,30 @@ export class InstructionDecoder {
     this.decoder = new Decoder(64, bytes, DecoderOptions.None);
     this.start = pc;
     this.size = bytes.length;
+    this.at = -1;
   }
   /** True if an instruction can begin at `pc` in the window. */
   covers(pc: number): boolean {
     return pc >= this.start && pc < this.start + this.size;
   }
+  /** The instruction at `pc`, which the window covers. */
+  decode(pc: number): Insn {
+    const decoder = this.decoder!;
+    if (pc !== this.at) {
+      decoder.position = pc - this.start;
+      decoder.ip = BigInt(pc);
+    }
+    decoder.decodeOut(this.instruction);
+    const insn = this.convert(pc);
+    this.at = insn.next;
+    return insn;
+  }
   /** Decodes from `pc` until `visit` returns false or the window ends. */
   decodeFrom(pc: number, visit: (insn: Insn) => boolean): void {
-    const decoder = this.decoder!;
-    decoder.position = pc - this.start;
-    decoder.ip = BigInt(pc);
-    let at = pc;
-    while (decoder.canDecode) {
-      decoder.decodeOut(this.instruction);
-      const insn = this.convert(at);
-      at = insn.next;
+    while (this.covers(pc)) {
+      const insn = this.decode(pc);
       if (!visit(insn)) return;
+      pc = insn.next;
     }
   }
   close(): void {

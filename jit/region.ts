@@ -64,6 +64,7 @@ export interface Region {
 const WINDOW_BYTES = 1 << 16;
 const MAX_TABLE = 512;
 const RECENT_REGIONS = 200;
+const RECENT_ITEMS = 30_000;
 
 /** The successors inside the region. */
 export function successors(end: Terminator): number[] {
@@ -117,6 +118,8 @@ export class RegionFinder {
   private readonly decoder = new InstructionDecoder();
   private readonly source: CodeSource;
 
+  /** What has been decoded lately: a callee is looked at by its callers and then by itself. */
+  private readonly items = new Map<number, Item>();
   private readonly callees = new Map<number, Region | null>();
   /** By entry, oldest first: regions that were too large for one module are asked for again. */
   private readonly recent = new Map<number, { readonly region: Region; readonly limit: number }>();
@@ -142,6 +145,7 @@ export class RegionFinder {
 
   /** Must be called after code has changed. */
   forget(): void {
+    this.items.clear();
     this.callees.clear();
     this.recent.clear();
   }
@@ -159,11 +163,24 @@ export class RegionFinder {
     return region;
   }
 
+  /** The instruction at `pc` in the decoder's window; as it is if no entry lifts it. */
+  private itemAt(pc: number): Item | Insn {
+    let item = this.items.get(pc);
+    if (item) return item;
+    const insn = this.decoder.decode(pc);
+    const entry = entryFor(insn);
+    if (!entry) return insn;
+    item = itemOf(entry, insn);
+    this.items.set(pc, item);
+    return item;
+  }
+
   private findAlone(entry: number, limit: number): Region | null {
     const info = this.source.functionAt(entry);
     const window = this.source.read(entry, 1).length ? this.window(entry, info) : null;
     if (!window) return null;
     this.decoder.open(window.bytes, window.start);
+    if (this.items.size > RECENT_ITEMS) this.items.clear();
     try {
       return this.explore(entry, limit, info, window.start, window.start + window.bytes.length);
     } finally {
@@ -195,47 +212,37 @@ export class RegionFinder {
       const from = work.shift()!;
       if (insns.has(from) || full) continue;
       const before: Item[] = [];
-      this.decoder.decodeFrom(from, (insn) => {
-        if (insns.has(insn.pc)) return false;
+      for (let pc = from; inside(pc) && !insns.has(pc);) {
         if (insns.size >= limit) {
           full = true;
-          return false;
+          break;
         }
-        // An instruction that the window cuts off would be decoded as invalid: leave it to a region of its own.
-        if (insn.mnemonic === 0 && insn.pc + 15 > high && high < 0x1_0000_0000 && insn.pc !== entry) return false;
-        const lifted = entryFor(insn);
-        if (!lifted) {
-          insns.set(insn.pc, insn);
-          return false;
+        const found = this.itemAt(pc);
+        if (!("insn" in found)) {
+          // An instruction that the window cuts off is decoded as invalid: leave it to a region of its own.
+          const cutOff = found.mnemonic === 0 && pc + 15 > high && high < 0x1_0000_0000 && pc !== entry;
+          if (!cutOff) insns.set(pc, found);
+          break;
         }
-        const item = itemOf(lifted, insn);
-        insns.set(insn.pc, item);
-        switch (lifted.ends) {
-          case undefined:
-            before.push(item);
-            return true;
-          case "branch":
-            lead(insn.next);
-            lead(insn.target);
-            return false;
-          case "jump":
-            if (insn.target >= 0) lead(insn.target);
-            else {
-              const table = this.jumpTable(insn, before, low, high);
-              if (table) {
-                tables.set(insn.pc, table);
-                table.targets.forEach(lead);
-              }
-            }
-            return false;
-          case "call":
-          case "syscall":
-            lead(insn.next);
-            return false;
-          default:
-            return false;
+        insns.set(pc, found);
+        const { insn } = found;
+        const { ends } = found.entry;
+        if (ends === undefined) {
+          before.push(found);
+          pc = insn.next;
+          continue;
         }
-      });
+        if (ends === "branch" || ends === "call" || ends === "syscall") lead(insn.next);
+        if ((ends === "branch" || ends === "jump") && insn.target >= 0) lead(insn.target);
+        else if (ends === "jump") {
+          const table = this.jumpTable(insn, before, low, high);
+          if (table) {
+            tables.set(pc, table);
+            table.targets.forEach(lead);
+          }
+        }
+        break;
+      }
     }
     return this.build(entry, info, insns, leaders, tables);
   }
