@@ -13,7 +13,7 @@
  */
 import type { CodeSource } from "./code-source.js";
 import { CPU_FLAGS, CPU_GPR, CPU_POLL, CPU_RIP, CPU_XMM } from "./cpu-block.js";
-import { mnemonicName, OP_GPR, OP_MEM, type Insn } from "./decode.js";
+import { mnemonicByName, mnemonicName, OP_GPR, OP_MEM, type Insn } from "./decode.js";
 import { analyseFlow, type Flow } from "./flow.js";
 import { VECTOR_UD, VECTOR_UNIMPLEMENTED, type FlagDefinition, type Lifter } from "./lift/lifter.js";
 import {
@@ -52,12 +52,15 @@ export interface Linkage {
 const FLAG_OFFSET = new Map(FLAG_BITS.map(({ flag }, index) => [flag, CPU_FLAGS + 4 * index]));
 const rspBit = gprBit(RSP);
 
+const MAY_FAULT = new Set(["Div", "Idiv", "Leave"].map(mnemonicByName));
+const LEA = mnemonicByName("Lea");
+
 /** True if lifting emits something that can trap, other than an access to the stack relative to RSP. */
 function mayFault({ insn, entry }: Item): boolean {
-  if (entry.ends === "stop") return true;
-  const name = mnemonicName(insn.mnemonic);
-  if (name === "Div" || name === "Idiv" || name === "Leave") return true;
-  return insn.operands.some((operand) => operand.kind === OP_MEM && operand.base !== RSP) && name !== "Lea";
+  if (entry.ends === "stop" || MAY_FAULT.has(insn.mnemonic)) return true;
+  if (insn.mnemonic === LEA) return false;
+  for (const operand of insn.operands) if (operand.kind === OP_MEM && operand.base !== RSP) return true;
+  return false;
 }
 
 export class RegionEmitter {
@@ -256,8 +259,8 @@ export class RegionEmitter {
     }
     const results = l.value(this.params, call);
     l.setGpr(RSP, w.tupleExtract(l.get(results), 1));
-    const pc = l.value(i32, w.tupleExtract(l.get(results), 0));
-    l.emit(w.if(w.i32.ne(l.get(pc), w.i32.const(returnTo)), this.returnTo(l.get(pc))));
+    const elsewhere = w.i32.ne(w.tupleExtract(l.get(results), 0), w.i32.const(returnTo));
+    l.emit(w.if(elsewhere, w.return(l.get(results))));
     this.comeBack(state, next, out);
   }
 

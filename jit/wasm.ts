@@ -199,6 +199,7 @@ const rawConst = raw["_BinaryenConst"]!;
 const literalI32 = raw["_BinaryenLiteralInt32"]!;
 const literalI64 = raw["_BinaryenLiteralInt64"]!;
 const rawLocalGet = raw["_BinaryenLocalGet"]!;
+const rawBlock = raw["_BinaryenBlock"]!;
 const rawLocalSet = raw["_BinaryenLocalSet"]!;
 
 interface Template {
@@ -531,7 +532,13 @@ export class WasmBuilder {
     return raw["_BinaryenIf"]!(this.m, condition, ifTrue, ifFalse) as Expr;
   }
   block(label: string | null, children: readonly Expr[], type: Type = none): Expr {
-    return raw["_BinaryenBlock"]!(this.m, label ? name(label) : 0, words(children), children.length, type) as Expr;
+    const block = rawBlock(this.m, 0, words(children), children.length, type) as Expr;
+    if (label !== null) {
+      // Named after it is made, and given its type again: Binaryen would search all that is inside for branches to it.
+      raw["_BinaryenBlockSetName"]!(block, name(label));
+      raw["_BinaryenExpressionSetType"]!(block, type);
+    }
+    return block;
   }
   loop(label: string, body: Expr): Expr {
     return raw["_BinaryenLoop"]!(this.m, name(label), body) as Expr;
