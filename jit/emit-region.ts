@@ -68,6 +68,8 @@ export class RegionEmitter {
   private readonly l: Lifter;
   private readonly source: CodeSource;
   private readonly params: Type;
+  /** Functions of runtime-module.ts that the module being built calls; to be cleared for the next one. */
+  readonly helpers = new Set<"lookup" | "lookupFunction">();
 
   private region!: Region;
   private flow!: Flow;
@@ -188,6 +190,7 @@ export class RegionEmitter {
           // A tail call if a function begins there. After a change of stacks the mirrored frames belong to another
           // goroutine: then always unwind to the dispatcher.
           l.emit(this.storeRip(l.get(l.target!)));
+          this.helpers.add("lookupFunction");
           const slot = l.value(i32, w.call("lookupFunction", [l.get(l.target!)], i32));
           const args = [l.get(l.target!), l.gpr(RSP)];
           l.emit(w.if(l.get(slot), w.returnCallIndirect(TABLE, l.get(slot), args, this.params, this.params)));
@@ -254,6 +257,7 @@ export class RegionEmitter {
         : w.callIndirect(TABLE, w.i32.const(this.linkage.slot(target)), args, this.params, this.params);
     } else {
       l.emit(this.storeRip(l.get(l.target!)));
+      this.helpers.add("lookup");
       const slot = w.call("lookup", [l.get(l.target!)], i32);
       call = w.callIndirect(TABLE, slot, [l.get(l.target!), rsp], this.params, this.params);
     }

@@ -149,8 +149,8 @@ export class Translator {
     };
     w.begin(regionImports(this.options.guestPages));
     w.openMarks();
-    addLookup(w);
-    addLookupFunction(w);
+    const { helpers } = this.emitter;
+    helpers.clear();
     const published: PublishedRegion[] = [];
     let instructions = 0;
     for (const region of regions) {
@@ -160,6 +160,8 @@ export class Translator {
       published.push(extent(region));
       instructions += region.instructionCount;
     }
+    if (helpers.has("lookup")) addLookup(w);
+    if (helpers.has("lookupFunction")) addLookupFunction(w);
     const lifted = this.options.now();
     const { bytes, sourceMap } = w.emit(true);
     w.dispose();
