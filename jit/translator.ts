@@ -164,7 +164,6 @@ export class Translator {
     if (helpers.has("lookupFunction")) addLookupFunction(w);
     const lifted = this.options.now();
     const { bytes, sourceMap } = w.emit(true);
-    w.dispose();
     const emitted = this.options.now();
     const id = arena.publish(
       {

@@ -202,6 +202,9 @@ const rawLocalGet = raw["_BinaryenLocalGet"]!;
 const rawBlock = raw["_BinaryenBlock"]!;
 const rawLocalSet = raw["_BinaryenLocalSet"]!;
 
+/** Nodes of removed functions stay in memory with their module, some 60 KB each time. */
+const MODULES_FROM_ONE = 16;
+
 interface Template {
   /** The module that has just the imports, in binary form in Binaryen's memory. */
   readonly pointer: number;
@@ -255,8 +258,14 @@ const written = raw["_malloc"]!(raw["_BinaryenSizeofAllocateAndWriteResult"]!())
 /** Builds one Wasm module at a time: `begin`, functions, `emit`. Offsets and sizes are in bytes. */
 export class WasmBuilder {
   private m = 0;
+  private imports = "";
   private importedFunctions = 0;
   private functionNames: string[] = [];
+  private segmentNames: string[] = [];
+  /** Modules that were built from one reading of the imports. */
+  private modulesBuilt = 0;
+  /** False where building or writing has been given up half-way. */
+  private emitted = false;
   /** Nodes that are used many times: Binaryen only writes them, and making one costs two calls. */
   private readonly constants32 = new Map<number, Expr>();
   private readonly constants64 = new Map<number | bigint, Expr>();
@@ -614,14 +623,32 @@ export class WasmBuilder {
    * used any more. (Binaryen's C API can describe one memory only, its text parser any number.)
    */
   begin(imports: string): void {
+    const reusable = this.m && this.emitted && imports === this.imports && this.modulesBuilt < MODULES_FROM_ONE;
+    if (reusable) this.removeAll();
+    else this.read(imports);
+    this.modulesBuilt++;
+    this.emitted = false;
+    this.functionNames = [];
+    this.segmentNames = [];
+    this.reads = [];
+  }
+  private read(imports: string): void {
     this.dispose();
     const { pointer, size, functions } = template(imports);
     this.m = raw["_BinaryenModuleReadWithFeatures"]!(pointer, size, FEATURES);
+    this.imports = imports;
     this.importedFunctions = functions;
-    this.functionNames = [];
+    this.modulesBuilt = 0;
     this.constants32.clear();
     this.constants64.clear();
-    this.reads = [];
+  }
+  private removeAll(): void {
+    for (const segment of this.segmentNames) {
+      withName(segment, (pointer) => raw["_BinaryenRemoveElementSegment"]!(this.m, pointer));
+    }
+    for (const functionName of this.functionNames) {
+      withName(functionName, (pointer) => raw["_BinaryenRemoveFunction"]!(this.m, pointer));
+    }
   }
   addFunction(functionName: string, params: Type, result: Type, locals: readonly Type[], body: Expr): FunctionRef {
     this.functionNames.push(functionName);
@@ -643,13 +670,17 @@ export class WasmBuilder {
   /** Puts a function into slot `slot` of `table` when the module is instantiated. */
   addElement(table: string, slot: number, functionName: string): void {
     const offset = this.i32.const(slot);
+    const segmentName = `e${slot}`;
+    this.segmentNames.push(segmentName);
     withName(functionName, (target) =>
-      withName(`e${slot}`, (segment) =>
+      withName(segmentName, (segment) =>
         raw["_BinaryenAddActiveElementSegment"]!(this.m, name(table), segment, words([target]), 1, offset),
       ),
     );
   }
   exportFunction(functionName: string, exported: string): void {
+    // Exports are not removed again.
+    this.modulesBuilt = MODULES_FROM_ONE;
     withName(functionName, (internal) =>
       withName(exported, (external) => raw["_BinaryenAddFunctionExport"]!(this.m, internal, external)),
     );
@@ -677,10 +708,12 @@ export class WasmBuilder {
     const sourceMap = map ? view.slice(map, view.indexOf(0, map)) : null;
     raw["_free"]!(binary);
     raw["_free"]!(map);
+    this.emitted = true;
     return { bytes, sourceMap };
   }
   /** Must precede `mark`. */
   openMarks(): void {
+    if (this.modulesBuilt > 1) return;
     withName("g", (pointer) => raw["_BinaryenModuleAddDebugInfoFileName"]!(this.m, pointer));
   }
   /** The module as text, for people and golden tests. */
