@@ -133,8 +133,11 @@ export class RegionEmitter {
     l.beginBlock(this.pendingFlags[index]!);
     let lags = this.stackLagsIn[index]!;
     const flagsAfter = liveness.flagsAfter[index]!;
-    const straight = ["fall", "illegal"].includes(block.end.kind) ? block.items.length : block.items.length - 1;
-    block.items.forEach((item, i) => {
+    const { items } = block;
+    const { kind } = block.end;
+    const straight = kind === "fall" || kind === "illegal" ? items.length : items.length - 1;
+    for (let i = 0; i < items.length; i++) {
+      const item = items[i]!;
       l.insn = item.insn;
       l.flagsLive = flagsAfter[i]!;
       if (lags && mayFault(item)) {
@@ -144,7 +147,7 @@ export class RegionEmitter {
       if (item.registersWritten & rspBit) lags = true;
       item.entry.lift(l, item.insn);
       if (i < straight) l.endInstruction();
-    });
+    }
     this.terminator(index, block, lags, out);
     l.endInstruction();
   }
@@ -154,8 +157,10 @@ export class RegionEmitter {
   private terminator(index: number, block: Block, lags: boolean, out: Expr[]): void {
     const { w, l } = this;
     const { end } = block;
-    const dirty = this.liveness.dirtyIn[index]! | block.items.reduce((mask, item) => mask | item.registersWritten, 0);
-    const dirtyFlags = this.liveness.dirtyFlagsIn[index]! | l.pendingFlagSet() | this.writtenFlags(block);
+    const { dirtyIn, dirtyFlagsIn, writes, flagWrites } = this.liveness;
+    const dirty = dirtyIn[index]! | writes[index]!;
+    const writtenFlags = leavesAndReturns(block) ? 0 : flagWrites[index]!;
+    const dirtyFlags = dirtyFlagsIn[index]! | l.pendingFlagSet() | writtenFlags;
     const state: ExitState = { index, dirty, dirtyFlags, lags };
     switch (end.kind) {
       case "fall":
@@ -225,10 +230,6 @@ export class RegionEmitter {
         return l.moveStatements(out);
       }
     }
-  }
-
-  private writtenFlags(block: Block): FlagSet {
-    return leavesAndReturns(block) ? 0 : block.items.reduce((mask, item) => mask | item.flagsWritten, 0);
   }
 
   /** Emits statements that bring the needed registers and flags into the CPU block. */
@@ -459,24 +460,26 @@ export class RegionEmitter {
   /** Where RSP may be newer than its copy in the CPU block. */
   private analyseStackLag(): boolean[] {
     const { blocks } = this.region;
+    // What each block makes of it; undefined if nothing.
+    const effects = blocks.map((block) => {
+      if (leavesAndReturns(block)) return false;
+      for (let i = block.items.length - 1; i >= 0; i--) {
+        const item = block.items[i]!;
+        if (item.registersWritten & rspBit) return true;
+        if (mayFault(item)) return false;
+      }
+      return undefined;
+    });
     const lagsIn = blocks.map(() => false);
-    const lagsOut = blocks.map(() => false);
+    const lags = (index: number) => effects[index] ?? lagsIn[index]!;
     for (let changed = true; changed;) {
       changed = false;
-      blocks.forEach((block, index) => {
-        const before = this.flow.predecessors[index]!.some((from) => lagsOut[from]);
-        let lags = before;
-        for (const item of block.items) {
-          if (mayFault(item)) lags = false;
-          if (item.registersWritten & rspBit) lags = true;
-        }
-        if (leavesAndReturns(block)) lags = false;
-        if (before !== lagsIn[index] || lags !== lagsOut[index]) {
-          lagsIn[index] = before;
-          lagsOut[index] = lags;
-          changed = true;
-        }
-      });
+      for (let index = 0; index < blocks.length; index++) {
+        const before = this.flow.predecessors[index]!.some(lags);
+        if (before === lagsIn[index]) continue;
+        lagsIn[index] = before;
+        changed = true;
+      }
     }
     return lagsIn;
   }

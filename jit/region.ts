@@ -94,20 +94,23 @@ export function successors(end: Terminator): number[] {
   return list;
 }
 
-/** The same terminator with every edge passed through `map`. */
+/** The same terminator with every edge passed through `map`. (Written out: each kind keeps one shape of objects.) */
 export function mapEdges(end: Terminator, map: (edge: Edge) => Edge): Terminator {
   switch (end.kind) {
     case "fall":
+      return { kind: "fall", to: map(end.to) };
     case "jump":
-      return { ...end, to: map(end.to) };
+      return { kind: "jump", to: map(end.to) };
     case "branch":
-      return { ...end, taken: map(end.taken), fall: map(end.fall) };
+      return { kind: "branch", taken: map(end.taken), fall: map(end.fall) };
     case "table":
-      return { ...end, targets: end.targets.map(map) };
+      return { kind: "table", index: end.index, targets: end.targets.map(map) };
     case "call":
+      return { kind: "call", target: end.target, next: map(end.next) };
     case "resume":
+      return { kind: "resume", expected: end.expected, next: map(end.next) };
     case "syscall":
-      return { ...end, next: map(end.next) };
+      return { kind: "syscall", next: map(end.next) };
     default:
       return end;
   }
