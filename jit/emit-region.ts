@@ -94,7 +94,7 @@ export class RegionEmitter {
     this.flow = analyseFlow(region);
     this.liveness = analyseLiveness(this.source, region, this.flow);
     this.stackLagsIn = this.analyseStackLag();
-    this.pendingFlags = region.blocks.map(() => null);
+    this.pendingFlags = new Array<null>(region.blocks.length).fill(null);
     l.beginFunction();
     const statements = this.loads(this.liveness.registersIn[0]! & ~rspBit, this.liveness.flagsIn[0]!);
     this.tree(0, statements);
@@ -237,9 +237,10 @@ export class RegionEmitter {
     const { w, l } = this;
     if (state.lags) l.emit(this.storeRsp());
     for (const statement of this.registerStores(state.dirty & needed.registers & ~rspBit)) l.emit(statement);
+    const flags = state.dirtyFlags & needed.flags;
+    if (flags === 0) return;
     for (const { flag } of FLAG_BITS) {
-      if (!(state.dirtyFlags & needed.flags & flag)) continue;
-      l.emit(w.store(CPU, i32, 4, w.i32.const(0), l.flag(flag), FLAG_OFFSET.get(flag)!));
+      if (flags & flag) l.emit(w.store(CPU, i32, 4, w.i32.const(0), l.flag(flag), FLAG_OFFSET.get(flag)!));
     }
   }
 
@@ -423,6 +424,7 @@ export class RegionEmitter {
   private registerStores(registers: RegisterSet): Expr[] {
     const { w, l } = this;
     const out: Expr[] = [];
+    if (registers === 0) return out;
     for (let r = 0; r < 16; r++) {
       if (registers & gprBit(r)) out.push(w.store(CPU, i64, 8, w.i32.const(0), l.gpr(r), CPU_GPR + 8 * r));
       if (registers & xmmBit(r)) out.push(w.store(CPU, v128, 16, w.i32.const(0), l.xmm(r), CPU_XMM + 16 * r));
@@ -432,6 +434,7 @@ export class RegionEmitter {
   private flagStores(flags: FlagSet): Expr[] {
     const { w, l } = this;
     const out: Expr[] = [];
+    if (flags === 0) return out;
     for (const { flag } of FLAG_BITS) {
       if (!(flags & flag)) continue;
       out.push(w.store(CPU, i32, 4, w.i32.const(0), w.local.get(l.flagLocal(flag), i32), FLAG_OFFSET.get(flag)!));
@@ -449,6 +452,7 @@ export class RegionEmitter {
         out.push(w.local.set(l.xmmLocal(r), w.load(CPU, v128, 16, w.i32.const(0), CPU_XMM + 16 * r)));
       }
     }
+    if (flags === 0) return out;
     for (const { flag } of FLAG_BITS) {
       if (flags & flag) {
         out.push(w.local.set(l.flagLocal(flag), w.load(CPU, i32, 4, w.i32.const(0), FLAG_OFFSET.get(flag)!)));

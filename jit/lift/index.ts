@@ -60,7 +60,8 @@ for (const entry of ENTRIES) {
 export function entryFor(insn: Insn): InstructionEntry | undefined {
   const candidates = byMnemonic[insn.mnemonic];
   if (candidates === undefined) return undefined;
-  for (const { kind } of insn.operands) if (kind === OP_OTHER) return undefined;
+  const { operands } = insn;
+  for (let i = 0; i < operands.length; i++) if (operands[i]!.kind === OP_OTHER) return undefined;
   for (const entry of candidates) if (entry.form === undefined || entry.form(insn)) return entry;
   return undefined;
 }
