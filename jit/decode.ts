@@ -166,7 +166,8 @@ const SEGMENT_SHIFT = 5;
 const SEGMENT_FS = 5;
 const SEGMENT_GS = 6;
 
-const { memory } = (iced as unknown as { __wasm: { memory: WebAssembly.Memory } }).__wasm;
+const { __wasm: wasm } = iced as unknown as { readonly __wasm: { readonly memory: WebAssembly.Memory } };
+const { memory } = wasm;
 
 /** Decodes instructions of one window of code: `open`, any number of `decode`, `close`. */
 export class InstructionDecoder {
@@ -219,7 +220,7 @@ export class InstructionDecoder {
     // Iced's memory moves when it grows.
     if (this.fields.buffer !== memory.buffer) this.fields = new DataView(memory.buffer);
     const { fields } = this;
-    const at = (this.instruction as unknown as { __wbg_ptr: number }).__wbg_ptr;
+    const { __wbg_ptr: at } = this.instruction as unknown as { readonly __wbg_ptr: number };
     const length = fields.getUint8(at + AT_LENGTH);
     const code = fields.getUint16(at + AT_CODE, true);
     const form = this.form(code);
