@@ -269,7 +269,7 @@ export class WasmBuilder {
   /** Nodes that are used many times: Binaryen only writes them, and making one costs two calls. */
   private readonly constants32 = new Map<number, Expr>();
   private readonly constants64 = new Map<number | bigint, Expr>();
-  /** Reads of the current function's locals. */
+  /** Reads of locals of any function, by index * 8 + type. */
   private reads: Expr[] = [];
 
   private binary<T extends Record<string, string>>(names: T, suffix: string): Binary<T> {
@@ -475,7 +475,7 @@ export class WasmBuilder {
     get: (index: number, type: Type): Expr => {
       // Binaryen's writer tells the reads of a tuple apart by their nodes.
       if (type > v128) return rawLocalGet(this.m, index, type) as Expr;
-      return (this.reads[index] ??= rawLocalGet(this.m, index, type) as Expr);
+      return (this.reads[index * 8 + type] ??= rawLocalGet(this.m, index, type) as Expr);
     },
     set: (index: number, value: Expr): Expr => rawLocalSet(this.m, index, value) as Expr,
     tee: (index: number, value: Expr, type: Type): Expr =>
@@ -630,7 +630,6 @@ export class WasmBuilder {
     this.emitted = false;
     this.functionNames = [];
     this.segmentNames = [];
-    this.reads = [];
   }
   private read(imports: string): void {
     this.dispose();
@@ -641,6 +640,7 @@ export class WasmBuilder {
     this.modulesBuilt = 0;
     this.constants32.clear();
     this.constants64.clear();
+    this.reads = [];
   }
   private removeAll(): void {
     for (const segment of this.segmentNames) {
@@ -652,7 +652,6 @@ export class WasmBuilder {
   }
   addFunction(functionName: string, params: Type, result: Type, locals: readonly Type[], body: Expr): FunctionRef {
     this.functionNames.push(functionName);
-    this.reads = [];
     return withName(
       functionName,
       (pointer) =>
