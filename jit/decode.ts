@@ -92,8 +92,23 @@ for (const value of Object.values(Register)) {
     registerShapes[value] = { kind: OP_XMM, size, reg: number, high: false };
   } else registerShapes[value] = { kind: OP_OTHER, size, reg: number, high: false };
 }
-const memorySizes: number[] = [];
-const memorySizeOf = (value: number): number => (memorySizes[value] ??= MemorySizeExt.size(value));
+
+// The kinds asked for most: the package's enumerations are objects.
+const OP_KIND_REGISTER: number = OpKind.Register;
+const OP_KIND_BRANCH: number = OpKind.NearBranch64;
+const OP_KIND_MEMORY: number = OpKind.Memory;
+
+/** Operands are not changed: one for each register serves all instructions. */
+const registerOperands: Operand[] = [];
+
+/** What all instructions of one encoding form have in common, by iced's Code. */
+interface Form {
+  readonly mnemonic: number;
+  readonly operands: number;
+  /** Of its memory operand. */
+  readonly memoryBytes: number;
+}
+const forms: Form[] = [];
 
 const operand = (shape: Partial<Operand> & Pick<Operand, "kind" | "size">): Operand => ({
   kind: shape.kind,
@@ -110,27 +125,59 @@ const operand = (shape: Partial<Operand> & Pick<Operand, "kind" | "size">): Oper
   immHi: shape.immHi ?? 0,
 });
 
-/** Size an immediate operand is extended to, by iced's OpKind. */
-const immediateSizes = new Map<number, number>([
-  [OpKind.Immediate8, 1],
-  [OpKind.Immediate8_2nd, 1],
-  [OpKind.Immediate16, 2],
-  [OpKind.Immediate32, 4],
-  [OpKind.Immediate64, 8],
-  [OpKind.Immediate8to16, 2],
-  [OpKind.Immediate8to32, 4],
-  [OpKind.Immediate8to64, 8],
-  [OpKind.Immediate32to64, 8],
-]);
+/** By iced's OpKind: the size an immediate is extended to, and how many of its bits are in the instruction. */
+const immediates: { readonly size: number; readonly bits: number }[] = [];
+for (const [kind, size, bits] of [
+  [OpKind.Immediate8, 1, 8],
+  [OpKind.Immediate8_2nd, 1, 8],
+  [OpKind.Immediate16, 2, 16],
+  [OpKind.Immediate32, 4, 32],
+  [OpKind.Immediate64, 8, 64],
+  [OpKind.Immediate8to16, 2, 8],
+  [OpKind.Immediate8to32, 4, 8],
+  [OpKind.Immediate8to64, 8, 8],
+  [OpKind.Immediate32to64, 8, 32],
+] as const) {
+  immediates[kind] = { size, bits };
+}
 
 const NONE: readonly Operand[] = [];
 
-/** Decodes instructions of one window of code: `open`, any number of `decodeFrom`, `close`. */
+/**
+ * Where iced keeps an instruction's fields, in bytes from its object: the getters are one call into Wasm each, and
+ * conversion needs 15 of them. The package's version is pinned, and the tests run every form.
+ */
+const AT_DISPLACEMENT = 16;
+const AT_KINDS = 24;
+const AT_SEGMENT = 28;
+const AT_PREFIXES = 31;
+const AT_IMMEDIATE = 32;
+const AT_REGISTERS = 36;
+const AT_CODE = 40;
+const AT_SCALE = 42;
+const AT_BASE = 43;
+const AT_INDEX = 44;
+const AT_LENGTH = 46;
+const PREFIX_REP = 0x20;
+const PREFIX_REPNE = 0x40;
+const PREFIX_LOCK = 0x80;
+/** Of ES, CS, SS, DS, FS, GS, counted from 1, in the upper bits. */
+const SEGMENT_SHIFT = 5;
+const SEGMENT_FS = 5;
+const SEGMENT_GS = 6;
+
+const { __wasm: wasm } = iced as unknown as { readonly __wasm: { readonly memory: WebAssembly.Memory } };
+const { memory } = wasm;
+
+/** Decodes instructions of one window of code: `open`, any number of `decode`, `close`. */
 export class InstructionDecoder {
   private readonly instruction = new Instruction();
+  private fields = new DataView(memory.buffer);
   private decoder: InstanceType<typeof Decoder> | null = null;
   private start = 0;
   private size = 0;
+  /** Where Iced's decoder stands. */
+  private at = 0;
 
   /** Makes `bytes`, whose first byte stands at guest address `pc`, the window (they are copied). */
   open(bytes: Uint8Array, pc: number): void {
@@ -138,22 +185,30 @@ export class InstructionDecoder {
     this.decoder = new Decoder(64, bytes, DecoderOptions.None);
     this.start = pc;
     this.size = bytes.length;
+    this.at = -1;
   }
   /** True if an instruction can begin at `pc` in the window. */
   covers(pc: number): boolean {
     return pc >= this.start && pc < this.start + this.size;
   }
+  /** The instruction at `pc`, which the window covers. */
+  decode(pc: number): Insn {
+    const decoder = this.decoder!;
+    if (pc !== this.at) {
+      decoder.position = pc - this.start;
+      decoder.ip = BigInt(pc);
+    }
+    decoder.decodeOut(this.instruction);
+    const insn = this.convert(pc);
+    this.at = insn.next;
+    return insn;
+  }
   /** Decodes from `pc` until `visit` returns false or the window ends. */
   decodeFrom(pc: number, visit: (insn: Insn) => boolean): void {
-    const decoder = this.decoder!;
-    decoder.position = pc - this.start;
-    decoder.ip = BigInt(pc);
-    let at = pc;
-    while (decoder.canDecode) {
-      decoder.decodeOut(this.instruction);
-      const insn = this.convert(at);
-      at = insn.next;
+    while (this.covers(pc)) {
+      const insn = this.decode(pc);
       if (!visit(insn)) return;
+      pc = insn.next;
     }
   }
   close(): void {
@@ -162,78 +217,92 @@ export class InstructionDecoder {
   }
 
   private convert(pc: number): Insn {
-    const from = this.instruction;
-    const length = from.length;
-    const count = from.opCount;
+    // Iced's memory moves when it grows.
+    if (this.fields.buffer !== memory.buffer) this.fields = new DataView(memory.buffer);
+    const { fields } = this;
+    const { __wbg_ptr: at } = this.instruction as unknown as { readonly __wbg_ptr: number };
+    const length = fields.getUint8(at + AT_LENGTH);
+    const code = fields.getUint16(at + AT_CODE, true);
+    const form = this.form(code);
+    const prefixes = fields.getUint8(at + AT_PREFIXES);
     let target = -1;
     let operands: Operand[] | typeof NONE = NONE;
-    for (let i = 0; i < count; i++) {
-      const kind = from.opKind(i);
-      if (kind === OpKind.NearBranch64) {
-        target = Number(from.nearBranchTarget & 0xffffffffn);
-        continue;
-      }
-      if (operands === NONE) operands = [];
-      (operands as Operand[]).push(this.operand(i, kind));
+    for (let i = 0; i < form.operands; i++) {
+      const kind = fields.getUint8(at + AT_KINDS + i);
+      if (kind === OP_KIND_BRANCH) target = fields.getUint32(at + AT_DISPLACEMENT, true);
+      else if (operands === NONE) operands = [this.operand(at, i, kind, form)];
+      else (operands as Operand[]).push(this.operand(at, i, kind, form));
     }
     return {
       pc,
       length,
       next: pc + length,
-      mnemonic: from.mnemonic,
-      code: from.code,
+      mnemonic: form.mnemonic,
+      code,
       operands,
       target,
-      rep: from.hasRepPrefix,
-      repne: from.hasRepnePrefix,
-      lock: from.hasLockPrefix,
+      rep: (prefixes & PREFIX_REP) !== 0,
+      repne: (prefixes & PREFIX_REPNE) !== 0,
+      lock: (prefixes & PREFIX_LOCK) !== 0,
     };
   }
 
-  private operand(index: number, kind: number): Operand {
+  private form(code: number): Form {
     const from = this.instruction;
-    if (kind === OpKind.Register) {
-      const shape = registerShapes[from.opRegister(index)]!;
-      return operand(shape);
-    }
-    const immediateSize = immediateSizes.get(kind);
-    if (immediateSize !== undefined) {
-      const value = BigInt.asIntN(immediateSize * 8, from.immediate(index));
-      return operand({
-        kind: OP_IMM,
-        size: immediateSize,
-        immLo: Number(BigInt.asIntN(32, value)),
-        immHi: Number(BigInt.asIntN(32, value >> 32n)),
-      });
-    }
-    const size = memorySizeOf(from.memorySize);
-    const segment = from.segmentPrefix;
-    if (segment === Register.GS) return operand({ kind: OP_OTHER, size });
-    const fs = segment === Register.FS;
-    if (kind !== OpKind.Memory) {
-      // String instructions: [RSI], [RDI] (or their 32-bit forms under 67h).
-      const source = kind === OpKind.MemorySegRSI || kind === OpKind.MemorySegESI;
-      const addr32 = kind === OpKind.MemorySegESI || kind === OpKind.MemoryESEDI || kind === OpKind.MemorySegEDI;
-      return operand({ kind: OP_MEM, size, base: source ? 6 : 7, fs: fs && source, addr32 });
-    }
-    const baseRegister = from.memoryBase;
-    const indexRegister = from.memoryIndex;
-    const ipRelative = baseRegister === Register.RIP || baseRegister === Register.EIP;
-    const base = ipRelative || baseRegister === Register.None ? -1 : registerShapes[baseRegister]!.reg;
-    const indexNumber = indexRegister === Register.None ? -1 : registerShapes[indexRegister]!.reg;
-    const addr32 =
-      (baseRegister !== Register.None && RegisterExt.size(baseRegister) === 4) ||
-      (indexRegister !== Register.None && RegisterExt.size(indexRegister) === 4);
-    return operand({
-      kind: OP_MEM,
-      size,
-      base,
-      index: indexNumber,
-      scale: from.memoryIndexScale,
-      disp: Number(BigInt.asIntN(64, from.memoryDisplacement)),
-      fs,
-      addr32,
+    return (forms[code] ??= {
+      mnemonic: from.mnemonic,
+      operands: from.opCount,
+      memoryBytes: MemorySizeExt.size(from.memorySize),
     });
+  }
+
+  private operand(at: number, index: number, kind: number, form: Form): Operand {
+    const { fields } = this;
+    if (kind === OP_KIND_REGISTER) {
+      const register = fields.getUint8(at + AT_REGISTERS + index);
+      return (registerOperands[register] ??= operand(registerShapes[register]!));
+    }
+    if (kind !== OP_KIND_MEMORY) {
+      const immediate = immediates[kind];
+      return immediate ? this.immediate(at, kind, immediate) : this.stringOperand(at, kind, form.memoryBytes);
+    }
+    const segment = fields.getUint8(at + AT_SEGMENT) >> SEGMENT_SHIFT;
+    if (segment === SEGMENT_GS) return operand({ kind: OP_OTHER, size: form.memoryBytes });
+    const base = registerShapes[fields.getUint8(at + AT_BASE)]!;
+    const indexed = registerShapes[fields.getUint8(at + AT_INDEX)]!;
+    const low = fields.getUint32(at + AT_DISPLACEMENT, true);
+    const high = fields.getInt32(at + AT_DISPLACEMENT + 4, true);
+    return {
+      kind: OP_MEM,
+      size: form.memoryBytes,
+      reg: 0,
+      high: false,
+      base: base.kind === OP_GPR ? base.reg : -1,
+      index: indexed.kind === OP_GPR ? indexed.reg : -1,
+      scale: 1 << fields.getUint8(at + AT_SCALE),
+      disp: high * 0x1_0000_0000 + low,
+      fs: segment === SEGMENT_FS,
+      addr32: base.size === 4 || indexed.size === 4,
+      immLo: 0,
+      immHi: 0,
+    };
+  }
+
+  private immediate(at: number, kind: number, { size, bits }: { size: number; bits: number }): Operand {
+    const { fields } = this;
+    const low = fields.getInt32(at + (kind === OpKind.Immediate8_2nd ? AT_DISPLACEMENT : AT_IMMEDIATE), true);
+    const immLo = bits < 32 ? (low << (32 - bits)) >> (32 - bits) : low;
+    const immHi = bits === 64 ? fields.getInt32(at + AT_DISPLACEMENT, true) : immLo >> 31;
+    return operand({ kind: OP_IMM, size, immLo, immHi });
+  }
+
+  /** String instructions: [RSI], [RDI] (or their 32-bit forms under 67h); other kinds are not lifted. */
+  private stringOperand(at: number, kind: number, size: number): Operand {
+    const segment = this.fields.getUint8(at + AT_SEGMENT) >> SEGMENT_SHIFT;
+    if (segment === SEGMENT_GS) return operand({ kind: OP_OTHER, size });
+    const source = kind === OpKind.MemorySegRSI || kind === OpKind.MemorySegESI;
+    const addr32 = kind === OpKind.MemorySegESI || kind === OpKind.MemoryESEDI || kind === OpKind.MemorySegEDI;
+    return operand({ kind: OP_MEM, size, base: source ? 6 : 7, fs: segment === SEGMENT_FS && source, addr32 });
   }
 }
 

@@ -13,7 +13,7 @@
  */
 import type { CodeSource } from "./code-source.js";
 import { CPU_FLAGS, CPU_GPR, CPU_POLL, CPU_RIP, CPU_XMM } from "./cpu-block.js";
-import { mnemonicName, OP_GPR, OP_MEM, type Insn } from "./decode.js";
+import { mnemonicByName, mnemonicName, OP_GPR, OP_MEM, type Insn } from "./decode.js";
 import { analyseFlow, type Flow } from "./flow.js";
 import { VECTOR_UD, VECTOR_UNIMPLEMENTED, type FlagDefinition, type Lifter } from "./lift/lifter.js";
 import {
@@ -54,12 +54,15 @@ const rspBit = gprBit(RSP);
 /** The parameter that has RSP. */
 const RSP_PARAM = 1;
 
+const MAY_FAULT = new Set(["Div", "Idiv", "Leave"].map(mnemonicByName));
+const LEA = mnemonicByName("Lea");
+
 /** True if lifting emits something that can trap, other than an access to the stack relative to RSP. */
 function mayFault({ insn, entry }: Item): boolean {
-  if (entry.ends === "stop") return true;
-  const name = mnemonicName(insn.mnemonic);
-  if (name === "Div" || name === "Idiv" || name === "Leave") return true;
-  return insn.operands.some((operand) => operand.kind === OP_MEM && operand.base !== RSP) && name !== "Lea";
+  if (entry.ends === "stop" || MAY_FAULT.has(insn.mnemonic)) return true;
+  if (insn.mnemonic === LEA) return false;
+  for (const operand of insn.operands) if (operand.kind === OP_MEM && operand.base !== RSP) return true;
+  return false;
 }
 
 export class RegionEmitter {
@@ -67,6 +70,8 @@ export class RegionEmitter {
   private readonly l: Lifter;
   private readonly source: CodeSource;
   private readonly params: Type;
+  /** Functions of runtime-module.ts that the module being built calls; to be cleared for the next one. */
+  readonly helpers = new Set<"lookup" | "lookupFunction">();
 
   private region!: Region;
   private flow!: Flow;
@@ -91,7 +96,7 @@ export class RegionEmitter {
     this.flow = analyseFlow(region);
     this.liveness = analyseLiveness(this.source, region, this.flow);
     this.stackLagsIn = this.analyseStackLag();
-    this.pendingFlags = region.blocks.map(() => null);
+    this.pendingFlags = new Array<null>(region.blocks.length).fill(null);
     l.beginFunction([i32, i64], RSP_PARAM);
     const statements = this.loads(this.liveness.registersIn[0]! & ~rspBit, this.liveness.flagsIn[0]!);
     this.tree(0, statements);
@@ -130,8 +135,11 @@ export class RegionEmitter {
     l.beginBlock(this.pendingFlags[index]!);
     let lags = this.stackLagsIn[index]!;
     const flagsAfter = liveness.flagsAfter[index]!;
-    const straight = ["fall", "illegal"].includes(block.end.kind) ? block.items.length : block.items.length - 1;
-    block.items.forEach((item, i) => {
+    const { items } = block;
+    const { kind } = block.end;
+    const straight = kind === "fall" || kind === "illegal" ? items.length : items.length - 1;
+    for (let i = 0; i < items.length; i++) {
+      const item = items[i]!;
       l.insn = item.insn;
       l.flagsLive = flagsAfter[i]!;
       if (lags && mayFault(item)) {
@@ -141,7 +149,7 @@ export class RegionEmitter {
       if (item.registersWritten & rspBit) lags = true;
       item.entry.lift(l, item.insn);
       if (i < straight) l.endInstruction();
-    });
+    }
     this.terminator(index, block, lags, out);
     l.endInstruction();
   }
@@ -151,8 +159,10 @@ export class RegionEmitter {
   private terminator(index: number, block: Block, lags: boolean, out: Expr[]): void {
     const { w, l } = this;
     const { end } = block;
-    const dirty = this.liveness.dirtyIn[index]! | block.items.reduce((mask, item) => mask | item.registersWritten, 0);
-    const dirtyFlags = this.liveness.dirtyFlagsIn[index]! | l.pendingFlagSet() | this.writtenFlags(block);
+    const { dirtyIn, dirtyFlagsIn, writes, flagWrites } = this.liveness;
+    const dirty = dirtyIn[index]! | writes[index]!;
+    const writtenFlags = leavesAndReturns(block) ? 0 : flagWrites[index]!;
+    const dirtyFlags = dirtyFlagsIn[index]! | l.pendingFlagSet() | writtenFlags;
     const state: ExitState = { index, dirty, dirtyFlags, lags };
     switch (end.kind) {
       case "fall":
@@ -187,6 +197,7 @@ export class RegionEmitter {
           // A tail call if a function begins there. After a change of stacks the mirrored frames belong to another
           // goroutine: then always unwind to the dispatcher.
           l.emit(this.storeRip(l.get(l.target!)));
+          this.helpers.add("lookupFunction");
           const slot = l.value(i32, w.call("lookupFunction", [l.get(l.target!)], i32));
           const args = [l.get(l.target!), l.gpr(RSP)];
           l.emit(w.if(l.get(slot), w.returnCallIndirect(TABLE, l.get(slot), args, this.params, this.params)));
@@ -223,18 +234,15 @@ export class RegionEmitter {
     }
   }
 
-  private writtenFlags(block: Block): FlagSet {
-    return leavesAndReturns(block) ? 0 : block.items.reduce((mask, item) => mask | item.flagsWritten, 0);
-  }
-
   /** Emits statements that bring the needed registers and flags into the CPU block. */
   private leave(state: ExitState, needed: Needed): void {
     const { w, l } = this;
     if (state.lags) l.emit(this.storeRsp());
     for (const statement of this.registerStores(state.dirty & needed.registers & ~rspBit)) l.emit(statement);
+    const flags = state.dirtyFlags & needed.flags;
+    if (flags === 0) return;
     for (const { flag } of FLAG_BITS) {
-      if (!(state.dirtyFlags & needed.flags & flag)) continue;
-      l.emit(w.store(CPU, i32, 4, w.i32.const(0), l.flag(flag), FLAG_OFFSET.get(flag)!));
+      if (flags & flag) l.emit(w.store(CPU, i32, 4, w.i32.const(0), l.flag(flag), FLAG_OFFSET.get(flag)!));
     }
   }
 
@@ -253,13 +261,14 @@ export class RegionEmitter {
         : w.callIndirect(TABLE, w.i32.const(this.linkage.slot(target)), args, this.params, this.params);
     } else {
       l.emit(this.storeRip(l.get(l.target!)));
+      this.helpers.add("lookup");
       const slot = w.call("lookup", [l.get(l.target!)], i32);
       call = w.callIndirect(TABLE, slot, [l.get(l.target!), rsp], this.params, this.params);
     }
     const results = l.value(this.params, call);
     l.setGpr(RSP, w.tupleExtract(l.get(results), 1));
-    const pc = l.value(i32, w.tupleExtract(l.get(results), 0));
-    l.emit(w.if(w.i32.ne(l.get(pc), w.i32.const(returnTo)), this.returnTo(l.get(pc))));
+    const elsewhere = w.i32.ne(w.tupleExtract(l.get(results), 0), w.i32.const(returnTo));
+    l.emit(w.if(elsewhere, w.return(l.get(results))));
     this.comeBack(state, next, out);
   }
 
@@ -417,6 +426,7 @@ export class RegionEmitter {
   private registerStores(registers: RegisterSet): Expr[] {
     const { w, l } = this;
     const out: Expr[] = [];
+    if (registers === 0) return out;
     for (let r = 0; r < 16; r++) {
       if (registers & gprBit(r)) out.push(w.store(CPU, i64, 8, w.i32.const(0), l.gpr(r), CPU_GPR + 8 * r));
       if (registers & xmmBit(r)) out.push(w.store(CPU, v128, 16, w.i32.const(0), l.xmm(r), CPU_XMM + 16 * r));
@@ -426,6 +436,7 @@ export class RegionEmitter {
   private flagStores(flags: FlagSet): Expr[] {
     const { w, l } = this;
     const out: Expr[] = [];
+    if (flags === 0) return out;
     for (const { flag } of FLAG_BITS) {
       if (!(flags & flag)) continue;
       out.push(w.store(CPU, i32, 4, w.i32.const(0), w.local.get(l.flagLocal(flag), i32), FLAG_OFFSET.get(flag)!));
@@ -443,6 +454,7 @@ export class RegionEmitter {
         out.push(w.local.set(l.xmmLocal(r), w.load(CPU, v128, 16, w.i32.const(0), CPU_XMM + 16 * r)));
       }
     }
+    if (flags === 0) return out;
     for (const { flag } of FLAG_BITS) {
       if (flags & flag) {
         out.push(w.local.set(l.flagLocal(flag), w.load(CPU, i32, 4, w.i32.const(0), FLAG_OFFSET.get(flag)!)));
@@ -454,24 +466,26 @@ export class RegionEmitter {
   /** Where RSP may be newer than its copy in the CPU block. */
   private analyseStackLag(): boolean[] {
     const { blocks } = this.region;
+    // What each block makes of it; undefined if nothing.
+    const effects = blocks.map((block) => {
+      if (leavesAndReturns(block)) return false;
+      for (let i = block.items.length - 1; i >= 0; i--) {
+        const item = block.items[i]!;
+        if (item.registersWritten & rspBit) return true;
+        if (mayFault(item)) return false;
+      }
+      return undefined;
+    });
     const lagsIn = blocks.map(() => false);
-    const lagsOut = blocks.map(() => false);
+    const lags = (index: number) => effects[index] ?? lagsIn[index]!;
     for (let changed = true; changed;) {
       changed = false;
-      blocks.forEach((block, index) => {
-        const before = this.flow.predecessors[index]!.some((from) => lagsOut[from]);
-        let lags = before;
-        for (const item of block.items) {
-          if (mayFault(item)) lags = false;
-          if (item.registersWritten & rspBit) lags = true;
-        }
-        if (leavesAndReturns(block)) lags = false;
-        if (before !== lagsIn[index] || lags !== lagsOut[index]) {
-          lagsIn[index] = before;
-          lagsOut[index] = lags;
-          changed = true;
-        }
-      });
+      for (let index = 0; index < blocks.length; index++) {
+        const before = this.flow.predecessors[index]!.some(lags);
+        if (before === lagsIn[index]) continue;
+        lagsIn[index] = before;
+        changed = true;
+      }
     }
     return lagsIn;
   }

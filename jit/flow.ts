@@ -44,29 +44,37 @@ function dominates(idom: Int32Array, ancestor: number, block: number): boolean {
 /** Cooper, Harvey and Kennedy, "A Simple, Fast Dominance Algorithm". */
 function dominators(region: Region): Flow {
   const count = region.blocks.length;
-  const successorsOf = region.blocks.map((block) => successors(block.end));
-  const predecessors: number[][] = region.blocks.map(() => []);
-  successorsOf.forEach((list, index) => {
-    list.forEach((to, i) => {
-      if (list.indexOf(to) === i) predecessors[to]!.push(index);
-    });
-  });
+  const successorsOf: number[][] = [];
+  const predecessors: number[][] = [];
+  const children: number[][] = [];
+  for (const { end } of region.blocks) {
+    successorsOf.push(successors(end));
+    predecessors.push([]);
+    children.push([]);
+  }
+  const isLoop = new Array<boolean>(count).fill(false);
+  // Two edges from one block (both arms of a branch) make a merge as well: count edges, not blocks.
+  const forward = new Int32Array(count);
+  for (let from = 0; from < count; from++) {
+    const list = successorsOf[from]!;
+    for (let i = 0; i < list.length; i++) {
+      const to = list[i]!;
+      if (to > from) forward[to]!++;
+      else isLoop[to] = true;
+      if (list.indexOf(to) === i) predecessors[to]!.push(from);
+    }
+  }
   const idom = new Int32Array(count).fill(-1);
   idom[0] = 0;
-  const intersect = (a: number, b: number): number => {
-    while (a !== b) {
-      while (a > b) a = idom[a]!;
-      while (b > a) b = idom[b]!;
-    }
-    return a;
-  };
   for (let changed = true; changed;) {
     changed = false;
     for (let block = 1; block < count; block++) {
       let dominator = -1;
-      for (const from of predecessors[block]!) {
+      const list = predecessors[block]!;
+      for (let i = 0; i < list.length; i++) {
+        const from = list[i]!;
         if (idom[from]! < 0) continue;
-        dominator = dominator < 0 ? from : intersect(from, dominator);
+        dominator = dominator < 0 ? from : commonDominator(idom, from, dominator);
       }
       if (dominator !== idom[block]) {
         idom[block] = dominator;
@@ -75,14 +83,15 @@ function dominators(region: Region): Flow {
     }
   }
   idom[0] = -1;
-  const children: number[][] = region.blocks.map(() => []);
   for (let block = 1; block < count; block++) if (idom[block]! >= 0) children[idom[block]!]!.push(block);
-  const isLoop = predecessors.map((list, block) => list.some((from) => from >= block));
-  // Two edges from one block (both arms of a branch) make a merge as well: count edges, not blocks.
-  const forward = new Int32Array(count);
-  successorsOf.forEach((list, index) => {
-    for (const to of list) if (to > index) forward[to]!++;
-  });
   const isMerge = Array.from(forward, (edges) => edges > 1);
   return { idom, children, isLoop, isMerge, predecessors, successors: successorsOf };
+}
+
+function commonDominator(idom: Int32Array, a: number, b: number): number {
+  while (a !== b) {
+    while (a > b) a = idom[a]!;
+    while (b > a) b = idom[b]!;
+  }
+  return a;
 }

@@ -39,12 +39,13 @@ export function inlineCalls(region: Region, find: FindCallee): Region {
     const shift = (edge: Edge): Edge => ("block" in edge ? { block: edge.block + base } : edge);
     for (const block of callee.blocks) {
       blocks.push({
-        ...block,
+        pc: block.pc,
+        items: block.items,
         end: block.end.kind === "return" ? { kind: "resume", expected: returnTo, next } : mapEdges(block.end, shift),
       });
       depths.push(depths[at]! + 1);
     }
-    blocks[at] = { ...blocks[at]!, end: { kind: "jump", to: { block: base } } };
+    blocks[at] = { pc: blocks[at]!.pc, items, end: { kind: "jump", to: { block: base } } };
   }
   return blocks.length === region.blocks.length ? region : inReversePostorder(region, blocks);
 }
@@ -103,7 +104,10 @@ function inReversePostorder(region: Region, blocks: readonly Block[]): Region {
   const indexOf = new Int32Array(blocks.length).fill(-1);
   order.forEach((index, position) => (indexOf[index] = position));
   const remap = (edge: Edge): Edge => ("block" in edge ? { block: indexOf[edge.block]! } : edge);
-  const sorted = order.map((index) => ({ ...blocks[index]!, end: mapEdges(blocks[index]!.end, remap) }));
+  const sorted = order.map((index) => {
+    const { pc, items, end } = blocks[index]!;
+    return { pc, items, end: mapEdges(end, remap) };
+  });
   let instructionCount = 0;
   for (const block of sorted) instructionCount += block.items.length;
   return { ...region, blocks: sorted, instructionCount };

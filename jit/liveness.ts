@@ -19,6 +19,9 @@ export interface Liveness {
   /** Registers and flags that may differ from the CPU block at the start of each block. */
   readonly dirtyIn: Int32Array;
   readonly dirtyFlagsIn: Uint8Array;
+  /** Registers and flags that each block writes. */
+  readonly writes: Int32Array;
+  readonly flagWrites: Uint8Array;
 }
 
 /** What code outside the region may read after an exit. */
@@ -28,6 +31,7 @@ export interface Needed {
 }
 
 const EVERYTHING: Needed = { registers: ALL_REGISTERS, flags: ALL_FLAGS };
+const NOTHING: Needed = { registers: 0, flags: 0 };
 const ALL_BUT_FLAGS: Needed = { registers: ALL_REGISTERS, flags: DF };
 const rsp = gprBit(RSP);
 
@@ -100,8 +104,6 @@ function exitEdges(block: Block): { readonly exit: number }[] {
       return isExit(end.next) ? [end.next] : [];
     case "branch":
       return [end.taken, end.fall].filter(isExit);
-    case "table":
-      return end.targets.filter(isExit);
     default:
       return [];
   }
@@ -112,21 +114,47 @@ export function analyseLiveness(source: CodeSource, region: Region, flow: Flow):
   const { blocks } = region;
   const count = blocks.length;
 
+  // What each block does as a whole: writes, and reads before it writes.
+  const writes = new Int32Array(count);
+  const flagWrites = new Uint8Array(count);
+  const reads = new Int32Array(count);
+  const flagReads = new Uint8Array(count);
+  const leaves = new Uint8Array(count);
+  for (let b = 0; b < count; b++) {
+    const block = blocks[b]!;
+    const { items } = block;
+    let written = 0;
+    let flagsWritten = 0;
+    let read = 0;
+    let flagsRead = 0;
+    for (let i = 0; i < items.length; i++) {
+      const item = items[i]!;
+      read |= item.registersRead & ~written;
+      flagsRead |= item.flagsRead & ~flagsWritten;
+      written |= item.registersWritten;
+      flagsWritten |= item.flagsWritten;
+    }
+    writes[b] = written;
+    flagWrites[b] = flagsWritten;
+    reads[b] = read;
+    flagReads[b] = flagsRead;
+    leaves[b] = leavesAndReturns(block) ? 1 : 0;
+  }
+
   // Forward: what is dirty where. A block that leaves and returns comes back clean.
   const dirtyIn = new Int32Array(count);
   const dirtyFlagsIn = new Uint8Array(count);
-  const writes = blocks.map((block) => block.items.reduce((mask, item) => mask | item.registersWritten, 0));
-  const flagWrites = blocks.map((block) => block.items.reduce((mask, item) => mask | item.flagsWritten, 0));
-  const dirtyOut = (b: number): RegisterSet => (leavesAndReturns(blocks[b]!) ? 0 : dirtyIn[b]! | writes[b]!);
-  const dirtyFlagsOut = (b: number): FlagSet => (leavesAndReturns(blocks[b]!) ? 0 : dirtyFlagsIn[b]! | flagWrites[b]!);
   for (let changed = true; changed;) {
     changed = false;
     for (let b = 0; b < count; b++) {
       let registers = 0;
       let flags = 0;
-      for (const from of flow.predecessors[b]!) {
-        registers |= dirtyOut(from);
-        flags |= dirtyFlagsOut(from);
+      const predecessors = flow.predecessors[b]!;
+      for (let i = 0; i < predecessors.length; i++) {
+        const from = predecessors[i]!;
+        if (leaves[from]) continue;
+        registers |= dirtyIn[from]! | writes[from]!;
+        flags |= dirtyFlagsIn[from]! | flagWrites[from]!;
       }
       if (registers !== dirtyIn[b] || flags !== dirtyFlagsIn[b]) {
         dirtyIn[b] = registers;
@@ -137,57 +165,32 @@ export function analyseLiveness(source: CodeSource, region: Region, flow: Flow):
   }
 
   // Backward: what is live. Storing a dirty register at an exit is a use of its local.
+  const registersOut = new Int32Array(count);
+  const flagsOut = new Uint8Array(count);
+  for (let b = 0; b < count; b++) {
+    const block = blocks[b]!;
+    const needed = neededAtEnd(source, region, block);
+    registersOut[b] = rsp | (needed.registers & (dirtyIn[b]! | writes[b]!));
+    flagsOut[b] = needed.flags & (dirtyFlagsIn[b]! | flagWrites[b]!);
+  }
   const registersIn = new Int32Array(count);
   const flagsIn = new Uint8Array(count);
-  const flagsAfter = blocks.map((block) => new Uint8Array(block.items.length));
-  const usedAtEnd = (b: number): Needed => {
-    const block = blocks[b]!;
-    const dirty = dirtyIn[b]! | writes[b]!;
-    const dirtyFlags = dirtyFlagsIn[b]! | flagWrites[b]!;
-    let registers = rsp;
-    let flags = 0;
-    const use = (needed: Needed) => {
-      registers |= needed.registers & dirty;
-      flags |= needed.flags & dirtyFlags;
-    };
-    switch (block.end.kind) {
-      case "call":
-      case "syscall":
-      case "return":
-      case "resume":
-      case "indirect":
-      case "stop":
-      case "illegal":
-        use(neededAtExit(source, region, block));
-        break;
-      case "table":
-        use(EVERYTHING);
-        break;
-      default:
-    }
-    for (const edge of exitEdges(block)) use(neededOverEdge(source, region, edge));
-    return { registers, flags };
-  };
-  const atEnd = blocks.map((_, b) => usedAtEnd(b));
   for (let changed = true; changed;) {
     changed = false;
     for (let b = count - 1; b >= 0; b--) {
-      const block = blocks[b]!;
-      let { registers, flags } = atEnd[b]!;
-      if (!leavesAndReturns(block)) {
-        for (const to of flow.successors[b]!) {
-          registers |= registersIn[to]!;
-          flags |= flagsIn[to]!;
+      let registers = registersOut[b]!;
+      let flags = flagsOut[b]!;
+      if (!leaves[b]) {
+        const successors = flow.successors[b]!;
+        for (let i = 0; i < successors.length; i++) {
+          registers |= registersIn[successors[i]!]!;
+          flags |= flagsIn[successors[i]!]!;
         }
+        registersOut[b] = registers;
+        flagsOut[b] = flags;
       }
-      const { items } = block;
-      const after = flagsAfter[b]!;
-      for (let i = items.length - 1; i >= 0; i--) {
-        after[i] = flags;
-        const item = items[i]!;
-        registers = (registers & ~item.registersWritten) | item.registersRead;
-        flags = (flags & ~item.flagsWritten) | item.flagsRead;
-      }
+      registers = (registers & ~writes[b]!) | reads[b]!;
+      flags = (flags & ~flagWrites[b]!) | flagReads[b]!;
       if (registers !== registersIn[b] || flags !== flagsIn[b]) {
         registersIn[b] = registers;
         flagsIn[b] = flags;
@@ -195,5 +198,37 @@ export function analyseLiveness(source: CodeSource, region: Region, flow: Flow):
       }
     }
   }
-  return { registersIn, flagsIn, flagsAfter, dirtyIn, dirtyFlagsIn };
+
+  const flagsAfter = blocks.map(({ items }, b) => {
+    const after = new Uint8Array(items.length);
+    let flags = flagsOut[b]!;
+    for (let i = items.length - 1; i >= 0; i--) {
+      after[i] = flags;
+      flags = (flags & ~items[i]!.flagsWritten) | items[i]!.flagsRead;
+    }
+    return after;
+  });
+  return { registersIn, flagsIn, flagsAfter, dirtyIn, dirtyFlagsIn, writes, flagWrites };
+}
+
+/** All that may be read after `block` has left the region, by its terminator or over one of its edges. */
+function neededAtEnd(source: CodeSource, region: Region, block: Block): Needed {
+  switch (block.end.kind) {
+    case "call":
+    case "syscall":
+    case "return":
+    case "indirect":
+    case "stop":
+    case "illegal":
+      return neededAtExit(source, region, block);
+    case "table":
+      return EVERYTHING;
+    default:
+  }
+  let needed = block.end.kind === "resume" ? neededAtExit(source, region, block) : NOTHING;
+  for (const edge of exitEdges(block)) {
+    const { registers, flags } = neededOverEdge(source, region, edge);
+    needed = { registers: needed.registers | registers, flags: needed.flags | flags };
+  }
+  return needed;
 }

@@ -63,6 +63,8 @@ export interface Region {
 /** Longest window of code that one region may come from. */
 const WINDOW_BYTES = 1 << 16;
 const MAX_TABLE = 512;
+const RECENT_REGIONS = 200;
+const RECENT_ITEMS = 30_000;
 
 /** The successors inside the region. */
 export function successors(end: Terminator): number[] {
@@ -92,20 +94,23 @@ export function successors(end: Terminator): number[] {
   return list;
 }
 
-/** The same terminator with every edge passed through `map`. */
+/** The same terminator with every edge passed through `map`. (Written out: each kind keeps one shape of objects.) */
 export function mapEdges(end: Terminator, map: (edge: Edge) => Edge): Terminator {
   switch (end.kind) {
     case "fall":
+      return { kind: "fall", to: map(end.to) };
     case "jump":
-      return { ...end, to: map(end.to) };
+      return { kind: "jump", to: map(end.to) };
     case "branch":
-      return { ...end, taken: map(end.taken), fall: map(end.fall) };
+      return { kind: "branch", taken: map(end.taken), fall: map(end.fall) };
     case "table":
-      return { ...end, targets: end.targets.map(map) };
+      return { kind: "table", index: end.index, targets: end.targets.map(map) };
     case "call":
+      return { kind: "call", target: end.target, next: map(end.next) };
     case "resume":
+      return { kind: "resume", expected: end.expected, next: map(end.next) };
     case "syscall":
-      return { ...end, next: map(end.next) };
+      return { kind: "syscall", next: map(end.next) };
     default:
       return end;
   }
@@ -116,7 +121,11 @@ export class RegionFinder {
   private readonly decoder = new InstructionDecoder();
   private readonly source: CodeSource;
 
+  /** What has been decoded lately: a callee is looked at by its callers and then by itself. */
+  private readonly items = new Map<number, Item>();
   private readonly callees = new Map<number, Region | null>();
+  /** By entry, oldest first: regions that were too large for one module are asked for again. */
+  private readonly recent = new Map<number, { readonly region: Region; readonly limit: number }>();
 
   constructor(source: CodeSource) {
     this.source = source;
@@ -127,13 +136,21 @@ export class RegionFinder {
    * is there.
    */
   find(entry: number, limit: number): Region | null {
-    const region = this.findAlone(entry, limit);
-    return region && inlineCalls(region, (pc) => this.findCallee(pc));
+    const known = this.recent.get(entry);
+    if (known?.limit === limit) return known.region;
+    const alone = this.findAlone(entry, limit);
+    if (!alone) return null;
+    const region = inlineCalls(alone, (pc) => this.findCallee(pc));
+    if (this.recent.size >= RECENT_REGIONS) this.recent.delete(this.recent.keys().next().value!);
+    this.recent.set(entry, { region, limit });
+    return region;
   }
 
   /** Must be called after code has changed. */
   forget(): void {
+    this.items.clear();
     this.callees.clear();
+    this.recent.clear();
   }
 
   private findCallee(pc: number): Region | null {
@@ -149,11 +166,24 @@ export class RegionFinder {
     return region;
   }
 
+  /** The instruction at `pc` in the decoder's window; as it is if no entry lifts it. */
+  private itemAt(pc: number): Item | Insn {
+    let item = this.items.get(pc);
+    if (item) return item;
+    const insn = this.decoder.decode(pc);
+    const entry = entryFor(insn);
+    if (!entry) return insn;
+    item = itemOf(entry, insn);
+    this.items.set(pc, item);
+    return item;
+  }
+
   private findAlone(entry: number, limit: number): Region | null {
     const info = this.source.functionAt(entry);
     const window = this.source.read(entry, 1).length ? this.window(entry, info) : null;
     if (!window) return null;
     this.decoder.open(window.bytes, window.start);
+    if (this.items.size > RECENT_ITEMS) this.items.clear();
     try {
       return this.explore(entry, limit, info, window.start, window.start + window.bytes.length);
     } finally {
@@ -185,47 +215,37 @@ export class RegionFinder {
       const from = work.shift()!;
       if (insns.has(from) || full) continue;
       const before: Item[] = [];
-      this.decoder.decodeFrom(from, (insn) => {
-        if (insns.has(insn.pc)) return false;
+      for (let pc = from; inside(pc) && !insns.has(pc);) {
         if (insns.size >= limit) {
           full = true;
-          return false;
+          break;
         }
-        // An instruction that the window cuts off would be decoded as invalid: leave it to a region of its own.
-        if (insn.mnemonic === 0 && insn.pc + 15 > high && high < 0x1_0000_0000 && insn.pc !== entry) return false;
-        const lifted = entryFor(insn);
-        if (!lifted) {
-          insns.set(insn.pc, insn);
-          return false;
+        const found = this.itemAt(pc);
+        if (!("insn" in found)) {
+          // An instruction that the window cuts off is decoded as invalid: leave it to a region of its own.
+          const cutOff = found.mnemonic === 0 && pc + 15 > high && high < 0x1_0000_0000 && pc !== entry;
+          if (!cutOff) insns.set(pc, found);
+          break;
         }
-        const item = itemOf(lifted, insn);
-        insns.set(insn.pc, item);
-        switch (lifted.ends) {
-          case undefined:
-            before.push(item);
-            return true;
-          case "branch":
-            lead(insn.next);
-            lead(insn.target);
-            return false;
-          case "jump":
-            if (insn.target >= 0) lead(insn.target);
-            else {
-              const table = this.jumpTable(insn, before, low, high);
-              if (table) {
-                tables.set(insn.pc, table);
-                table.targets.forEach(lead);
-              }
-            }
-            return false;
-          case "call":
-          case "syscall":
-            lead(insn.next);
-            return false;
-          default:
-            return false;
+        insns.set(pc, found);
+        const { insn } = found;
+        const { ends } = found.entry;
+        if (ends === undefined) {
+          before.push(found);
+          pc = insn.next;
+          continue;
         }
-      });
+        if (ends === "branch" || ends === "call" || ends === "syscall") lead(insn.next);
+        if ((ends === "branch" || ends === "jump") && insn.target >= 0) lead(insn.target);
+        else if (ends === "jump") {
+          const table = this.jumpTable(insn, before, low, high);
+          if (table) {
+            tables.set(pc, table);
+            table.targets.forEach(lead);
+          }
+        }
+        break;
+      }
     }
     return this.build(entry, info, insns, leaders, tables);
   }

@@ -153,8 +153,8 @@ export class Translator {
     };
     w.begin(regionImports(this.options.guestPages));
     w.openMarks();
-    addLookup(w);
-    addLookupFunction(w);
+    const { helpers } = this.emitter;
+    helpers.clear();
     const published: PublishedRegion[] = [];
     let instructions = 0;
     for (const region of regions) {
@@ -164,14 +164,15 @@ export class Translator {
       published.push(extent(region));
       instructions += region.instructionCount;
     }
+    if (helpers.has("lookup")) addLookup(w);
+    if (helpers.has("lookupFunction")) addLookupFunction(w);
     const lifted = this.options.now();
     const { bytes, sourceMap } = w.emit(true);
-    w.dispose();
     const emitted = this.options.now();
     const id = arena.publish(
       {
         bytes,
-        map: latin1(sourceMap ?? ""),
+        map: sourceMap ?? new Uint8Array(0),
         regions: published,
         dynamic: regions.some((region) => this.hooks.isDynamic(region.entry)),
       },
@@ -211,10 +212,4 @@ function extent(region: Region): PublishedRegion {
     for (const { insn } of block.items) end = Math.max(end, insn.next);
   }
   return { pc: region.entry, start, end };
-}
-
-function latin1(text: string): Uint8Array {
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  return bytes;
 }

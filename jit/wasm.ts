@@ -3,7 +3,9 @@
  * through the raw C API, which is faster than the classes of its JavaScript API (shared measurements: 1.6x or more).
  *
  * An `Expr` is a tree node: use it exactly once. Values that are needed twice go through a local (`local.set`/`get`).
+ * Only the builder shares nodes: constants and reads of locals, which are never marked.
  */
+import { binaryenBytes, binaryenWords, guarded } from "./binaryen-instance.js";
 import binaryen from "binaryen";
 
 export type Expr = number & { readonly __expr: unique symbol };
@@ -152,27 +154,36 @@ function words(values: readonly number[]): number {
     scratchWords = Math.max(256, values.length * 2);
     scratch = raw["_malloc"]!(scratchWords * 4);
   }
-  for (let i = 0; i < values.length; i++) raw["__i32_store"]!(scratch + 4 * i, values[i]);
+  const view = binaryenWords();
+  for (let i = 0; i < values.length; i++) view[(scratch >> 2) + i] = values[i]!;
   return scratch;
+}
+
+/** A copy in Binaryen's memory, to be freed. */
+function allocate(bytes: ArrayLike<number>): number {
+  const pointer = raw["_malloc"]!(bytes.length);
+  binaryenBytes().set(bytes, pointer);
+  return pointer;
+}
+/** The same of an ASCII text, with a NUL behind it. */
+function allocateString(text: string): number {
+  const pointer = raw["_malloc"]!(text.length + 1);
+  const view = binaryenBytes();
+  for (let i = 0; i < text.length; i++) view[pointer + i] = text.charCodeAt(i);
+  view[pointer + text.length] = 0;
+  return pointer;
 }
 
 const strings = new Map<string, number>();
 /** A NUL-terminated copy of an ASCII name; kept for ever, so only for names from a bounded set. */
 function name(text: string): number {
   let pointer = strings.get(text);
-  if (pointer === undefined) {
-    pointer = raw["_malloc"]!(text.length + 1);
-    for (let i = 0; i < text.length; i++) raw["__i32_store8"]!(pointer + i, text.charCodeAt(i));
-    raw["__i32_store8"]!(pointer + text.length, 0);
-    strings.set(text, pointer);
-  }
+  if (pointer === undefined) strings.set(text, (pointer = allocateString(text)));
   return pointer;
 }
 /** The same for a name that occurs once or twice: freed after `use` (Binaryen interns names itself). */
 function withName<T>(text: string, use: (pointer: number) => T): T {
-  const pointer = raw["_malloc"]!(text.length + 1);
-  for (let i = 0; i < text.length; i++) raw["__i32_store8"]!(pointer + i, text.charCodeAt(i));
-  raw["__i32_store8"]!(pointer + text.length, 0);
+  const pointer = allocateString(text);
   try {
     return use(pointer);
   } finally {
@@ -188,7 +199,11 @@ const rawConst = raw["_BinaryenConst"]!;
 const literalI32 = raw["_BinaryenLiteralInt32"]!;
 const literalI64 = raw["_BinaryenLiteralInt64"]!;
 const rawLocalGet = raw["_BinaryenLocalGet"]!;
+const rawBlock = raw["_BinaryenBlock"]!;
 const rawLocalSet = raw["_BinaryenLocalSet"]!;
+
+/** Nodes of removed functions stay in memory with their module, some 60 KB each time. */
+const MODULES_FROM_ONE = 16;
 
 interface Template {
   /** The module that has just the imports, in binary form in Binaryen's memory. */
@@ -210,9 +225,7 @@ function template(imports: string): Template {
     binaryen.setDebugInfo(false);
     const functions = parsed.getNumFunctions();
     parsed.dispose();
-    const pointer = raw["_malloc"]!(bytes.length);
-    bytes.forEach((byte, i) => raw["__i32_store8"]!(pointer + i, byte));
-    found = { pointer, size: bytes.length, functions };
+    found = { pointer: allocate(bytes), size: bytes.length, functions };
     templates.set(imports, found);
   }
   return found;
@@ -242,29 +255,22 @@ function leb(out: number[], value: number): void {
 /** Where Binaryen says what it has written: three words. */
 const written = raw["_malloc"]!(raw["_BinaryenSizeofAllocateAndWriteResult"]!());
 
-/** An ASCII C string of Binaryen's, which is freed. */
-function takeString(pointer: number): string {
-  const codes: number[] = [];
-  for (let at = pointer; ; at += 4) {
-    const four = raw["__i32_load"]!(at);
-    for (let shift = 0; shift < 32; shift += 8) {
-      const code = (four >>> shift) & 0xff;
-      if (code === 0) {
-        raw["_free"]!(pointer);
-        let text = "";
-        for (let i = 0; i < codes.length; i += 8192) text += String.fromCharCode(...codes.slice(i, i + 8192));
-        return text;
-      }
-      codes.push(code);
-    }
-  }
-}
-
 /** Builds one Wasm module at a time: `begin`, functions, `emit`. Offsets and sizes are in bytes. */
 export class WasmBuilder {
   private m = 0;
+  private imports = "";
   private importedFunctions = 0;
   private functionNames: string[] = [];
+  private segmentNames: string[] = [];
+  /** Modules that were built from one reading of the imports. */
+  private modulesBuilt = 0;
+  /** False where building or writing has been given up half-way. */
+  private emitted = false;
+  /** Nodes that are used many times: Binaryen only writes them, and making one costs two calls. */
+  private readonly constants32 = new Map<number, Expr>();
+  private readonly constants64 = new Map<number | bigint, Expr>();
+  /** Reads of locals of any function, by index * 8 + type. */
+  private reads: Expr[] = [];
 
   private binary<T extends Record<string, string>>(names: T, suffix: string): Binary<T> {
     const out: Record<string, (a: Expr, b: Expr) => Expr> = {};
@@ -291,8 +297,13 @@ export class WasmBuilder {
     ...this.unary({ reinterpret_f32: "ReinterpretFloat32" }),
     /** 32-bit constant; any JavaScript integer, taken modulo 2^32. */
     const: (value: number): Expr => {
-      literalI32(literal, value | 0);
-      return rawConst(this.m, literal) as Expr;
+      const word = value | 0;
+      let expr = this.constants32.get(word);
+      if (expr === undefined) {
+        literalI32(literal, word);
+        this.constants32.set(word, (expr = rawConst(this.m, literal) as Expr));
+      }
+      return expr;
     },
   };
   readonly i64 = {
@@ -304,8 +315,12 @@ export class WasmBuilder {
     ...this.unary({ reinterpret_f64: "ReinterpretFloat64" }),
     /** 64-bit constant, modulo 2^64. */
     const: (value: number | bigint): Expr => {
-      literalI64(literal, BigInt.asIntN(64, BigInt(value)));
-      return rawConst(this.m, literal) as Expr;
+      let expr = this.constants64.get(value);
+      if (expr === undefined) {
+        literalI64(literal, BigInt.asIntN(64, BigInt(value)));
+        this.constants64.set(value, (expr = rawConst(this.m, literal) as Expr));
+      }
+      return expr;
     },
   };
   readonly f32 = {
@@ -332,8 +347,7 @@ export class WasmBuilder {
     ...this.binary(V128_BINARY, "Vec128"),
     ...this.unary({ not: "NotVec128", any_true: "AnyTrueVec128" }),
     const: (bytes: Uint8Array): Expr => {
-      const pointer = raw["_malloc"]!(16);
-      for (let i = 0; i < 16; i++) raw["__i32_store8"]!(pointer + i, bytes[i]!);
+      const pointer = allocate(bytes);
       raw["_BinaryenLiteralVec128"]!(literal, pointer);
       raw["_free"]!(pointer);
       return rawConst(this.m, literal) as Expr;
@@ -361,8 +375,7 @@ export class WasmBuilder {
     ...this.shifts("VecI8x16"),
     /** Picks bytes: `mask[i]` 0-15 from `a`, 16-31 from `b`. */
     shuffle: (a: Expr, b: Expr, mask: readonly number[]): Expr => {
-      const pointer = raw["_malloc"]!(16);
-      for (let i = 0; i < 16; i++) raw["__i32_store8"]!(pointer + i, mask[i]!);
+      const pointer = allocate(mask);
       const result = raw["_BinaryenSIMDShuffle"]!(this.m, a, b, pointer) as Expr;
       raw["_free"]!(pointer);
       return result;
@@ -459,7 +472,11 @@ export class WasmBuilder {
   }
 
   readonly local = {
-    get: (index: number, type: Type): Expr => rawLocalGet(this.m, index, type) as Expr,
+    get: (index: number, type: Type): Expr => {
+      // Binaryen's writer tells the reads of a tuple apart by their nodes.
+      if (type > v128) return rawLocalGet(this.m, index, type) as Expr;
+      return (this.reads[index * 8 + type] ??= rawLocalGet(this.m, index, type) as Expr);
+    },
     set: (index: number, value: Expr): Expr => rawLocalSet(this.m, index, value) as Expr,
     tee: (index: number, value: Expr, type: Type): Expr =>
       raw["_BinaryenLocalTee"]!(this.m, index, value, type) as Expr,
@@ -524,7 +541,13 @@ export class WasmBuilder {
     return raw["_BinaryenIf"]!(this.m, condition, ifTrue, ifFalse) as Expr;
   }
   block(label: string | null, children: readonly Expr[], type: Type = none): Expr {
-    return raw["_BinaryenBlock"]!(this.m, label ? name(label) : 0, words(children), children.length, type) as Expr;
+    const block = rawBlock(this.m, 0, words(children), children.length, type) as Expr;
+    if (label !== null) {
+      // Named after it is made, and given its type again: Binaryen would search all that is inside for branches to it.
+      raw["_BinaryenBlockSetName"]!(block, name(label));
+      raw["_BinaryenExpressionSetType"]!(block, type);
+    }
+    return block;
   }
   loop(label: string, body: Expr): Expr {
     return raw["_BinaryenLoop"]!(this.m, name(label), body) as Expr;
@@ -600,11 +623,32 @@ export class WasmBuilder {
    * used any more. (Binaryen's C API can describe one memory only, its text parser any number.)
    */
   begin(imports: string): void {
+    const reusable = this.m && this.emitted && imports === this.imports && this.modulesBuilt < MODULES_FROM_ONE;
+    if (reusable) this.removeAll();
+    else this.read(imports);
+    this.modulesBuilt++;
+    this.emitted = false;
+    this.functionNames = [];
+    this.segmentNames = [];
+  }
+  private read(imports: string): void {
     this.dispose();
     const { pointer, size, functions } = template(imports);
     this.m = raw["_BinaryenModuleReadWithFeatures"]!(pointer, size, FEATURES);
+    this.imports = imports;
     this.importedFunctions = functions;
-    this.functionNames = [];
+    this.modulesBuilt = 0;
+    this.constants32.clear();
+    this.constants64.clear();
+    this.reads = [];
+  }
+  private removeAll(): void {
+    for (const segment of this.segmentNames) {
+      withName(segment, (pointer) => raw["_BinaryenRemoveElementSegment"]!(this.m, pointer));
+    }
+    for (const functionName of this.functionNames) {
+      withName(functionName, (pointer) => raw["_BinaryenRemoveFunction"]!(this.m, pointer));
+    }
   }
   addFunction(functionName: string, params: Type, result: Type, locals: readonly Type[], body: Expr): FunctionRef {
     this.functionNames.push(functionName);
@@ -625,8 +669,10 @@ export class WasmBuilder {
   /** Puts a function into slot `slot` of `table` when the module is instantiated. */
   addElement(table: string, slot: number, functionName: string): void {
     const offset = this.i32.const(slot);
+    const segmentName = `e${slot}`;
+    this.segmentNames.push(segmentName);
     withName(functionName, (target) =>
-      withName(`e${slot}`, (segment) =>
+      withName(segmentName, (segment) =>
         raw["_BinaryenAddActiveElementSegment"]!(this.m, name(table), segment, words([target]), 1, offset),
       ),
     );
@@ -652,6 +698,8 @@ export class WasmBuilder {
     raw["_free"]!(pointer);
   }
   exportFunction(functionName: string, exported: string): void {
+    // Exports are not removed again.
+    this.modulesBuilt = MODULES_FROM_ONE;
     withName(functionName, (internal) =>
       withName(exported, (external) => raw["_BinaryenAddFunctionExport"]!(this.m, internal, external)),
     );
@@ -664,26 +712,27 @@ export class WasmBuilder {
 
   /**
    * The module's bytes with a name section (a trap's stack text then says which function it happened in), and with
-   * `withMap` the map of code offsets to marks as a JSON source map.
+   * `withMap` the map of code offsets to marks as a JSON source map in ASCII.
    */
-  emit(withMap: boolean): { bytes: Uint8Array; sourceMap: string | null } {
+  emit(withMap: boolean): { bytes: Uint8Array; sourceMap: Uint8Array | null } {
     // Binaryen's own name section names everything, at twice the cost of writing the module.
     const names = nameSection(this.importedFunctions, this.functionNames);
     // {binary, size, source map}, all to be freed; the wrapper's emitBinary would do, but making it costs 0.1 ms.
-    raw["_BinaryenModuleAllocateAndWrite"]!(written, this.m, withMap ? name("m") : 0);
-    const load = raw["__i32_load"]!;
-    const binary = load(written) >>> 0;
-    const size = load(written + 4) >>> 0;
-    const map = load(written + 8) >>> 0;
-    const bytes = new Uint8Array(((size + 3) & ~3) + names.length);
-    const wordView = new Int32Array(bytes.buffer, 0, (size + 3) >> 2);
-    for (let i = 0; i < wordView.length; i++) wordView[i] = load(binary + 4 * i);
+    guarded(() => raw["_BinaryenModuleAllocateAndWrite"]!(written, this.m, withMap ? name("m") : 0));
+    const view = binaryenBytes();
+    const [binary, size, map] = binaryenWords().subarray(written >> 2, (written >> 2) + 3) as unknown as number[];
+    const bytes = new Uint8Array(size! + names.length);
+    bytes.set(view.subarray(binary!, binary! + size!));
     bytes.set(names, size);
+    const sourceMap = map ? view.slice(map, view.indexOf(0, map)) : null;
     raw["_free"]!(binary);
-    return { bytes: bytes.subarray(0, size + names.length), sourceMap: map ? takeString(map) : null };
+    raw["_free"]!(map);
+    this.emitted = true;
+    return { bytes, sourceMap };
   }
   /** Must precede `mark`. */
   openMarks(): void {
+    if (this.modulesBuilt > 1) return;
     withName("g", (pointer) => raw["_BinaryenModuleAddDebugInfoFileName"]!(this.m, pointer));
   }
   /** The module as text, for people and golden tests. */

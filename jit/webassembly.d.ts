@@ -19,9 +19,12 @@ declare namespace WebAssembly {
     static customSections(module: Module, name: string): ArrayBuffer[];
   }
   class Instance {
-    constructor(module: Module, imports: Record<string, Record<string, unknown>>);
+    constructor(module: Module, imports: Imports);
     readonly exports: Record<string, unknown>;
   }
   class RuntimeError extends Error {}
+  type Imports = Record<string, Record<string, unknown>>;
+  /** Not a function declaration, so that binaryen-instance.ts can stand in for it. */
+  let instantiate: (bytes: Uint8Array, imports: Imports) => Promise<{ module: Module; instance: Instance }>;
   function validate(bytes: Uint8Array): boolean;
 }

@@ -299,21 +299,28 @@ describe("gojit run", () => {
     const directory = freshDirectory();
     const report = path.join(scratch, "stats.json");
     const read = () => JSON.parse(readFileSync(report, "utf8"));
-    const first = await run("--cache", directory, `--stats=${report}`);
+    const first = await run("--cache", directory, `--stats=${report}`, "--hot", "0");
     expect(first.stdout).toBe("hello, world\n");
-    const cold = read();
-    expect(cold).toMatchObject({ cachedModules: 0, systemCalls: { write: 1, exit_group: 1 } });
-    for (const name of ["decodedInstructions", "regions", "instructions", "bytes", "modules", "linkedModules"])
-      expect(cold[name]).toBeGreaterThan(0);
-    for (const name of ["decode", "lift", "emit", "compile", "run"]) expect(cold.timeMs[name]).toBeGreaterThan(0);
-    expect(cold.dispatcherExits.miss).toBeGreaterThan(0);
+    const translated = read();
+    expect(translated).toMatchObject({ cachedModules: 0, systemCalls: { write: 1, exit_group: 1 } });
+    for (const name of ["regions", "instructions", "bytes", "modules", "linkedModules"])
+      expect(translated[name]).toBeGreaterThan(0);
+    for (const name of ["decode", "lift", "emit", "compile", "run"]) expect(translated.timeMs[name]).toBeGreaterThan(0);
+    expect(translated.dispatcherExits.miss).toBeGreaterThan(0);
     expect(openCache(directory).list()).toMatchObject([{ program: hello }]);
-    const second = await run("--cache", directory, `--stats=${report}`);
-    expect(second).toEqual(first);
-    const warm = read();
-    expect(warm.cachedModules).toBeGreaterThan(0);
-    expect(warm.cachedInstructions).toBeGreaterThan(cold.decodedInstructions / 2);
-    expect(warm.decodedInstructions).toBeLessThan(cold.decodedInstructions / 2);
+    expect(await run("--cache", directory, `--stats=${report}`, "--hot", "0")).toEqual(first);
+    const again = read();
+    expect(again.cachedModules).toBeGreaterThan(100);
+    expect(again.modules).toBeLessThan(translated.modules / 2);
+
+    const others = freshDirectory();
+    expect(await run("--cache", others, `--stats=${report}`)).toEqual(first);
+    const interpreted = read();
+    expect(interpreted.decodedInstructions).toBeGreaterThan(10_000);
+    expect(await run("--cache", others, `--stats=${report}`)).toEqual(first);
+    const cached = read();
+    expect(cached.cachedInstructions).toBeGreaterThan(interpreted.decodedInstructions / 2);
+    expect(cached.decodedInstructions).toBeLessThan(interpreted.decodedInstructions / 2);
     await run("--no-cache", "--cache", path.join(directory, "none"));
     expect(existsSync(path.join(directory, "none"))).toBe(false);
   });

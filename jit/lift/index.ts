@@ -60,7 +60,8 @@ for (const entry of ENTRIES) {
 export function entryFor(insn: Insn): InstructionEntry | undefined {
   const candidates = byMnemonic[insn.mnemonic];
   if (candidates === undefined) return undefined;
-  for (const { kind } of insn.operands) if (kind === OP_OTHER) return undefined;
+  const { operands } = insn;
+  for (let i = 0; i < operands.length; i++) if (operands[i]!.kind === OP_OTHER) return undefined;
   for (const entry of candidates) if (entry.form === undefined || entry.form(insn)) return entry;
   return undefined;
 }
@@ -76,28 +77,32 @@ export const operandAccess = (entry: InstructionEntry, insn: Insn): readonly Acc
 export function registersRead(entry: InstructionEntry, insn: Insn): RegisterSet {
   let set = resolve(entry.reads, insn);
   const access = operandAccess(entry, insn);
-  insn.operands.forEach((operand, i) => {
+  const { operands } = insn;
+  for (let i = 0; i < operands.length; i++) {
+    const operand = operands[i]!;
     const use = access[i]!;
     if (operand.kind === OP_MEM) {
-      if (use === "-") return;
+      if (use === "-") continue;
       if (operand.base >= 0) set |= gprBit(operand.base);
       if (operand.index >= 0) set |= gprBit(operand.index);
     } else if (operand.kind === OP_GPR) {
       if (use === "r" || use === "rw" || (use === "w" && operand.size < 4)) set |= gprBit(operand.reg);
     } else if (operand.kind === OP_XMM && (use === "r" || use === "rw")) set |= xmmBit(operand.reg);
-  });
+  }
   return set;
 }
 /** Registers that may change. */
 export function registersWritten(entry: InstructionEntry, insn: Insn): RegisterSet {
   let set = resolve(entry.writes, insn);
   const access = operandAccess(entry, insn);
-  insn.operands.forEach((operand, i) => {
+  const { operands } = insn;
+  for (let i = 0; i < operands.length; i++) {
+    const operand = operands[i]!;
     const use = access[i]!;
-    if (use !== "w" && use !== "rw") return;
+    if (use !== "w" && use !== "rw") continue;
     if (operand.kind === OP_GPR) set |= gprBit(operand.reg);
     else if (operand.kind === OP_XMM) set |= xmmBit(operand.reg);
-  });
+  }
   return set;
 }
 export const flagsRead = (entry: InstructionEntry, insn: Insn): FlagSet => resolve(entry.flagsRead, insn);
