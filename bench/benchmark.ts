@@ -27,6 +27,8 @@ export type Timing =
 export interface Benchmark {
   readonly suite: string;
   readonly name: string;
+  /** Go version of the guest, if it is one of this repository's. */
+  readonly go?: string;
   /** One line for reports: what one operation is. */
   readonly what: string;
   readonly timing: Timing;

@@ -6,12 +6,13 @@ import { parseArgs } from "node:util";
 import { measure } from "./measure.js";
 import { createReport, formatLine, formatMarkdown } from "./report.js";
 import { runners as allRunners } from "./runners.js";
-import { benchmarks, defaultEsbuildEntry, suiteNames } from "./suites.js";
+import { choose, defaultEsbuildEntry, suiteNames } from "./suites.js";
 
 const HELP = `Usage: npm run bench -- [options] [SUITE|NAME…]
 
 Suites: ${suiteNames.join(", ")}; a NAME is any part of a benchmark's name. Default: all.
 
+  --go LIST              Go versions of the guests, such as 1.15,1.22; default: 1.27,1.19
   --against LIST         of native, qemu, gojit; default: all that are there
   --rounds N             processes for each runner; default 3
   --json FILE            write all samples
@@ -26,6 +27,7 @@ async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
+      go: { type: "string" },
       against: { type: "string" },
       rounds: { type: "string", default: "3" },
       json: { type: "string" },
@@ -45,9 +47,7 @@ async function main(): Promise<number> {
   const unknown = wanted?.find((name) => !allRunners.some((runner) => runner.name === name));
   if (unknown !== undefined) throw new Error(`--against: there is no runner "${unknown}"`);
   const runners = allRunners.filter(({ name, version }) => (!wanted || wanted.includes(name)) && version() !== null);
-  const chosen = benchmarks.filter(
-    ({ suite, name }) => !positionals.length || positionals.some((word) => suite === word || name.includes(word)),
-  );
+  const chosen = choose(positionals, values.go?.split(",") ?? []);
   if (!chosen.length) throw new Error(`no benchmark matches; the suites are ${suiteNames.join(", ")}`);
   const scratch = mkdtempSync(path.join(tmpdir(), "gojit-bench-"));
   const report = createReport(runners, rounds);
