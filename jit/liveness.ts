@@ -62,7 +62,7 @@ function compilerNeeded(convention: CallingConvention, call: boolean): Needed {
 
 /** What may be read after leaving `block` of `region` by its terminator (for calls: by the callee). */
 export function neededAtExit(source: CodeSource, region: Region, block: Block): Needed {
-  if (region.function?.origin !== "compiler") return EVERYTHING;
+  if (region.function?.origin !== "compiler") return neededByHandWritten(source, region, block);
   switch (block.end.kind) {
     case "return":
     case "resume":
@@ -79,6 +79,19 @@ export function neededAtExit(source: CodeSource, region: Region, block: Block): 
       return EVERYTHING;
   }
 }
+
+/**
+ * Hand-written code may expect any register, but Go's ABI makes the status flags scratch over calls and returns. Not so
+ * where flags are popped: `asyncPreempt` returns into the middle of a function.
+ */
+function neededByHandWritten(source: CodeSource, region: Region, { end }: Block): Needed {
+  if (source.convention === "none" || !region.function) return EVERYTHING;
+  if (end.kind === "call") return ALL_BUT_FLAGS;
+  return end.kind === "return" && !region.blocks.some(popsFlags) ? ALL_BUT_FLAGS : EVERYTHING;
+}
+
+const popsFlags = ({ items }: Block): boolean =>
+  items.some(({ flagsWritten }) => (flagsWritten & ALL_FLAGS) === ALL_FLAGS);
 
 /** What may be read after leaving over `edge` to another place of the program. */
 export function neededOverEdge(source: CodeSource, region: Region, edge: { readonly exit: number }): Needed {
