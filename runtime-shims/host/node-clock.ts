@@ -1,4 +1,3 @@
-import { randomFillSync } from "node:crypto";
 import type { HostClock } from "../hooks.js";
 
 /** Two readings of the wall clock this far apart (ms) are the same time: the finer one is used. */
@@ -25,6 +24,8 @@ export const nodeClock: HostClock = {
     return [user * 1000, system * 1000];
   },
   random: (target) => {
+    // Loaded here: it takes as long as all else that a Worker loads, and few of them need it.
+    const { randomFillSync } = process.getBuiltinModule("node:crypto");
     for (let start = 0; start < target.length; start += RANDOM_CHUNK) {
       const length = Math.min(RANDOM_CHUNK, target.length - start);
       target.set(randomFillSync(new Uint8Array(length)), start);
