@@ -6,6 +6,7 @@ declare namespace WebAssembly {
   class Memory {
     constructor(descriptor: { initial: number; maximum?: number; shared?: boolean });
     readonly buffer: ArrayBuffer | SharedArrayBuffer;
+    grow(delta: number): number;
   }
   class Table {
     constructor(descriptor: { element: "anyfunc"; initial: number; maximum?: number }, value?: unknown);

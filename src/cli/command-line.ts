@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import type { Worker } from "node:worker_threads";
 import { GojitError } from "../errors.js";
 import { loadCommand, parseCommandLine } from "./commands.js";
 
@@ -10,7 +11,11 @@ function version(): string {
   return String((JSON.parse(readFileSync(file, "utf8")) as { version: string }).version);
 }
 
-async function main(words: readonly string[]): Promise<number> {
+/**
+ * Carries out a command line; the exit status.
+ * @param early for `run`: a guest's Worker that is starting
+ */
+export async function commandLine(words: readonly string[], early?: Worker): Promise<number> {
   try {
     const line = parseCommandLine(words, version);
     if ("print" in line) {
@@ -18,7 +23,7 @@ async function main(words: readonly string[]): Promise<number> {
       return 0;
     }
     const run = await loadCommand(line.command);
-    return await run(line);
+    return await run(line, early);
   } catch (error) {
     if (error instanceof GojitError) {
       process.stderr.write(`gojit: ${error.message}\n`);
@@ -30,7 +35,3 @@ async function main(words: readonly string[]): Promise<number> {
     return internalError;
   }
 }
-
-const status = await main(process.argv.slice(2));
-// Workers may still be alive, blocked in whatever their threads were doing.
-process.exit(status);

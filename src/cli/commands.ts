@@ -1,3 +1,4 @@
+import type { Worker } from "node:worker_threads";
 import { GojitError } from "../errors.js";
 import { optionRows, parseOptions, type CommandName, type Options, type OptionRow } from "./options.js";
 
@@ -12,7 +13,8 @@ export interface ParsedCommand {
 /** What the words ask for: a command to run, or a text to print. */
 export type CommandLine = ParsedCommand | { readonly print: string };
 
-type Run = (parsed: ParsedCommand) => Promise<number> | number;
+/** `early`: a Worker for the first guest thread that is starting already; `run` only. */
+type Run = (parsed: ParsedCommand, early?: Worker) => Promise<number> | number;
 
 /** One command. `load` keeps its code, and what that needs, out of the start of all others. */
 export interface CommandRow {

@@ -1,5 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import type { Worker } from "node:worker_threads";
 import { prepareNodeFiles } from "../../runtime-shims/host/node-files.js";
 import { feedStdin, followTerminalSize } from "../../runtime-shims/host/node-stdin.js";
 import { header } from "../../runtime-shims/kernel-memory.js";
@@ -35,8 +36,12 @@ const FORWARDED = {
   SIGWINCH: 28,
 };
 
-/** `gojit run`: the guest's exit status. @throws GojitError if the program cannot run. */
-export async function runCommand(parsed: ParsedCommand): Promise<number> {
+/**
+ * `gojit run`: the guest's exit status.
+ * @param early a guest's Worker that is starting already
+ * @throws GojitError if the program cannot run
+ */
+export async function runCommand(parsed: ParsedCommand, early?: Worker): Promise<number> {
   const { options, words } = parsed;
   checkEngine();
   const program = loadProgram(words[0]!);
@@ -50,10 +55,13 @@ export async function runCommand(parsed: ParsedCommand): Promise<number> {
   const uid = process.getuid?.() ?? 1000;
   const gid = process.getgid?.() ?? 1000;
   for (const report of [options.strace, options.stats]) if (typeof report === "string") writeFileSync(report, "");
-  const platform = nodePlatform({
-    ...prepareNodeFiles({ mounts, executable, currentDirectory: permissions.currentDirectory }),
-    straceFile: typeof options.strace === "string" ? options.strace : null,
-  });
+  const platform = nodePlatform(
+    {
+      ...prepareNodeFiles({ mounts, executable, currentDirectory: permissions.currentDirectory }),
+      straceFile: typeof options.strace === "string" ? options.strace : null,
+    },
+    early,
+  );
   try {
     const machine = new Machine(
       {
@@ -95,6 +103,8 @@ export async function runCommand(parsed: ParsedCommand): Promise<number> {
     });
     clearTimeout(timer);
     cache?.save();
+    // All at once: at the process's exit Node ends them one after the other.
+    machine.close();
     if (options.stats !== undefined) await writeStats(options.stats, machine, known);
     return waitStatus & 0x7f ? 128 + (waitStatus & 0x7f) : waitStatus >> 8;
   } finally {

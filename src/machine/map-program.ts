@@ -53,7 +53,10 @@ export function mapProgram(
 /** A memory of fixed size that Workers share. @throws GojitError (no-memory) */
 export function sharedMemory(pages: number): WebAssembly.Memory {
   try {
-    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+    // A memory that is made with its size makes V8 collect garbage, one that grows does not.
+    const memory = new WebAssembly.Memory({ initial: 1, maximum: pages, shared: true });
+    memory.grow(pages - 1);
+    return memory;
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new GojitError(

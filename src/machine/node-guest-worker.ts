@@ -11,19 +11,23 @@ import type { WorkerInit } from "./parts.js";
 // Only the first frames of a trap are looked at.
 Error.stackTraceLimit = 4;
 
-const init = workerData as WorkerInit;
-const data = init.parts.platform as NodeWorkerData;
-let straceFd = data.straceFile === null ? 2 : -1;
+// A Worker that was started early is told later: see node-worker.ts.
+if (workerData) serve(workerData as WorkerInit);
+else parentPort!.once("message", serve);
 
-serveGuestThreads(init, {
-  clock: nodeClock,
-  now: () => performance.now(),
-  post: (message) => parentPort!.postMessage(message),
-  report: (line) => void writeSync(2, `${line}\n`),
-  strace: (line) => {
-    if (straceFd < 0) straceFd = openSync(data.straceFile!, "a");
-    writeSync(straceFd, `${line}\n`);
-  },
-  loadDecoder: loadNodeDecoder,
-  attachFiles: (process) => void attachNodeFiles(process, data),
-});
+function serve(init: WorkerInit): never {
+  const data = init.parts.platform as NodeWorkerData;
+  let straceFd = data.straceFile === null ? 2 : -1;
+  serveGuestThreads(init, {
+    clock: nodeClock,
+    now: () => performance.now(),
+    post: (message) => parentPort!.postMessage(message),
+    report: (line) => void writeSync(2, `${line}\n`),
+    strace: (line) => {
+      if (straceFd < 0) straceFd = openSync(data.straceFile!, "a");
+      writeSync(straceFd, `${line}\n`);
+    },
+    loadDecoder: loadNodeDecoder,
+    attachFiles: (process) => void attachNodeFiles(process, data),
+  });
+}
