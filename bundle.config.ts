@@ -33,7 +33,8 @@ const entries: Record<string, Record<string, string>> = {
   guest: { guest: "dist/src/machine/node-guest-worker.js" },
   remote: { remote: "dist/src/machine/node-remote-guest-worker.js" },
   decoder: { decoder: "dist/jit/interpreter/record-decoder.js" },
-  others: { cli: "dist/src/cli/command-line.js", translator: "dist/src/machine/node-translator-worker.js" },
+  cli: { cli: "dist/src/cli/command-line.js" },
+  translator: { translator: "dist/src/machine/node-translator-worker.js" },
 };
 
 export default defineConfig(({ mode }) => ({
@@ -53,7 +54,8 @@ export default defineConfig(({ mode }) => ({
       output: {
         entryFileNames: "[name]/index.js",
         chunkFileNames: "chunks/[name].js",
-        codeSplitting: mode === "others",
+        // Commands other than `run` are loaded when they are asked for.
+        codeSplitting: mode === "cli",
       },
     },
   },

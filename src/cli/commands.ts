@@ -1,5 +1,6 @@
 import type { Worker } from "node:worker_threads";
 import { GojitError } from "../errors.js";
+import { runCommand } from "./run.js";
 import { optionRows, parseOptions, type CommandName, type Options, type OptionRow } from "./options.js";
 
 /** A command with its options and arguments, ready to run. */
@@ -24,7 +25,8 @@ export interface CommandRow {
   /** The least and the most words after the options; no most: all others are the guest's. */
   readonly minWords: number;
   readonly maxWords?: number;
-  readonly load: () => Promise<Run>;
+  /** Loads what only this command needs. */
+  readonly load: () => Promise<Run> | Run;
 }
 
 /** Every command, in the order of the help text. */
@@ -34,7 +36,7 @@ export const commandRows: readonly CommandRow[] = [
     usage: "[options] PROGRAM [ARG…]",
     help: "run a linux/amd64 Go program; the exit status is the program's, or 128+n when signal n ended it",
     minWords: 1,
-    load: async () => (await import("./run.js")).runCommand,
+    load: () => runCommand,
   },
   {
     name: "inspect",
@@ -93,7 +95,7 @@ export function parseCommandLine(words: readonly string[], version: () => string
 }
 
 /** The command's code. */
-export function loadCommand(name: CommandName): Promise<Run> {
+export function loadCommand(name: CommandName): Promise<Run> | Run {
   return findCommand(name).load();
 }
 

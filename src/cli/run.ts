@@ -12,7 +12,7 @@ import { Machine } from "../machine/machine.js";
 import { nodePlatform } from "../machine/node-platform.js";
 import type { ParsedCommand } from "./commands.js";
 import type { ReportTarget } from "./options.js";
-import type { ProgramCache } from "./program-cache.js";
+import { programCache, type ProgramCache } from "./program-cache.js";
 import { createPrivateTmp, hostPermissionSource } from "./host-permissions.js";
 import { loadProgram } from "./load-program.js";
 import { checkGrants, decidePermissions, guestPathOf } from "./permissions.js";
@@ -96,8 +96,7 @@ export async function runCommand(parsed: ParsedCommand, early?: Worker): Promise
     let cache: ProgramCache | undefined;
     let known: KnownCode = { modules: 0, instructions: 0 };
     const { waitStatus } = await machine.run(async () => {
-      // What only the cache needs is loaded while the first Worker starts.
-      const { programCache } = await import("./program-cache.js");
+      // While the first Worker starts.
       cache = programCache(program, machine, options);
       if (cache) known = cache.load();
     });

@@ -8,7 +8,7 @@ import { TranslationChannel } from "../../jit/channel.js";
 import type { CallingConvention } from "../../jit/code-source.js";
 import { CPU_PAGES } from "../../jit/cpu-block.js";
 import { CpuState } from "../../jit/cpu-state.js";
-import type { HostClock } from "../../runtime-shims/hooks.js";
+import type { HostClock, ThreadStart } from "../../runtime-shims/hooks.js";
 import { KernelMemory } from "../../runtime-shims/kernel-memory.js";
 import { runTimers } from "../../runtime-shims/timers.js";
 import type { GoMetadata } from "../go/metadata.js";
@@ -67,6 +67,9 @@ export class Machine {
   private readonly workers: { terminate(): void }[] = [];
   private settle!: { resolve: (ending: Ending) => void; reject: (error: Error) => void };
   private readonly ending: Promise<Ending>;
+  /** How the first thread starts, and the Worker that will run it. */
+  private readonly first: ThreadStart;
+  private readonly firstWorker: number;
   private spareTimer: ReturnType<typeof setTimeout> | undefined;
   private timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -98,24 +101,24 @@ export class Machine {
       stats: options.stats ? allocateStats() : null,
       platform: platform.workerData,
     };
-    const start = mapProgram(this.kernel, guestMemory, platform.clock, options);
-    const first = this.pool.reserve()!.worker;
-    const cpu = new CpuState(cpuMemories[first]!.buffer as SharedArrayBuffer);
-    cpu.gpr.set(start.gpr);
-    cpu.rip = start.rip;
-    cpu.rflags = start.rflags;
-    this.pool.assign(first, start);
-    // It takes tens of milliseconds to start: see `run`.
-    this.startGuestWorker(first);
+    this.first = mapProgram(this.kernel, guestMemory, platform.clock, options);
+    this.firstWorker = this.pool.reserve()!.worker;
+    const cpu = new CpuState(cpuMemories[this.firstWorker]!.buffer as SharedArrayBuffer);
+    cpu.gpr.set(this.first.gpr);
+    cpu.rip = this.first.rip;
+    cpu.rflags = this.first.rflags;
+    // It takes tens of milliseconds to start, and then waits for its thread: see `run`.
+    this.startGuestWorker(this.firstWorker);
   }
 
   /**
-   * Starts the program and waits for its end. Call it once. `loadCode` may fill the arena with translated code of an
-   * earlier run.
+   * Starts the program and waits for its end. Call it once. `loadCode` may fill the arena and the records with code of
+   * an earlier run.
    */
   async run(loadCode?: () => Promise<void>): Promise<Ending> {
     await loadCode?.();
     if (!this.parts.interprets && this.arena.moduleCount === FIRST_MODULE) this.startTranslator();
+    this.pool.assign(this.firstWorker, this.first);
     this.addSpare();
     return this.ending;
   }
