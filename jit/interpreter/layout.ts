@@ -2,14 +2,14 @@
  * The record memory ("d"): instructions decoded for interpretation, shared by all threads.
  *
  * A *record* is one decoded instruction; the records of straight code follow each other. Two tables lead from a guest
- * address to its record: the directory has one word for each 256 bytes of code, the offset of a leaf after `LEAVES`,
+ * address to its record: the directory has one word for each KiB of code, the offset of a leaf after `LEAVES`,
  * or 0; a leaf has one word for each byte, the address of the record that begins there, or 0. Offset 0 is an empty leaf,
  * so that a look-up needs no test in between.
  *
  * All offsets are bytes.
  */
 
-export const GRANULE_BITS = 8;
+export const GRANULE_BITS = 10;
 const DIRECTORY_BYTES = 4 << (32 - GRANULE_BITS);
 /** The empty leaf. */
 export const LEAVES = DIRECTORY_BYTES;
@@ -31,9 +31,9 @@ export const D_LAST_LEAF = D_HOT + 16;
 
 export const FIRST_FREE = D_HOT + 64;
 
-/** The whole memory, in Wasm pages; the host commits what is touched. */
-export const RECORD_PAGES = (DIRECTORY_BYTES + (192 << 20)) / 65536;
-export const RECORD_MEMORY_BYTES = RECORD_PAGES * 65536;
+/** The memory at first, and at most; in Wasm pages. V8 collects garbage when it meets a larger one. */
+export const FIRST_RECORD_PAGES = (DIRECTORY_BYTES + (8 << 20)) / 65536;
+export const RECORD_PAGES = (DIRECTORY_BYTES + (256 << 20)) / 65536;
 
 // A record.
 export const RECORD_BYTES = 32;

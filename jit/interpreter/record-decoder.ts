@@ -42,6 +42,8 @@ import { H_GO_ON, H_LEAVE, H_TRANSLATED, H_UNKNOWN, isLast, type Shape } from ".
 
 /** Records of straight code that are made at a time. */
 const RUN_RECORDS = 64;
+/** Leaves that code of so many instructions, of up to 15 bytes, may begin in. */
+const MOST_LEAVES = 2;
 
 const POP = mnemonicByName("Pop");
 const LEA = mnemonicByName("Lea");
@@ -73,12 +75,9 @@ export class RecordDecoder extends Records {
     try {
       const found = this.find(pc);
       if (found) return found;
-      // Room for a run, the record that ends it, and the leaves it may need.
-      if (
-        this.words[D_FREE / 4]! + (RUN_RECORDS + 2) * RECORD_BYTES + 8 * (LEAF_HEADER_BYTES + LEAF_BYTES) >
-        this.words.byteLength
-      )
-        return 0;
+      // For a run, the record that ends it, and the leaves it may need.
+      const bytes = (RUN_RECORDS + 2) * RECORD_BYTES + MOST_LEAVES * (LEAF_HEADER_BYTES + LEAF_BYTES);
+      if (!this.makeRoom(bytes)) return 0;
       return this.run(pc);
     } finally {
       this.unlock();

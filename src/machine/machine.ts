@@ -54,6 +54,9 @@ export interface Ending {
 /** gojit itself failed; the message says how. */
 export class MachineError extends Error {}
 
+/** Threads that the Go runtime starts at once, and that its main thread soon waits for. */
+const FIRST_SPARES = 2;
+
 /** How long after the last idle Worker was taken the next is started, unless a thread needs it before. */
 const SPARE_DELAY_MS = 30;
 
@@ -109,6 +112,7 @@ export class Machine {
     cpu.rflags = this.first.rflags;
     // It takes tens of milliseconds to start, and then waits for its thread: see `run`.
     this.startGuestWorker(this.firstWorker);
+    for (let i = 0; i < FIRST_SPARES; i++) this.addSpare();
   }
 
   /**
@@ -119,7 +123,6 @@ export class Machine {
     await loadCode?.();
     if (!this.parts.interprets && this.arena.moduleCount === FIRST_MODULE) this.startTranslator();
     this.pool.assign(this.firstWorker, this.first);
-    this.addSpare();
     return this.ending;
   }
 
