@@ -58,7 +58,7 @@ export class MachineError extends Error {}
 const FIRST_SPARES = 2;
 
 /** How long after the last idle Worker was taken the next is started, unless a thread needs it before. */
-const SPARE_DELAY_MS = 30;
+const SPARE_DELAY_MS = 150;
 
 export class Machine {
   readonly parts: MachineParts;
