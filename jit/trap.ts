@@ -12,8 +12,11 @@ export interface TrapSite {
   readonly interpreted: boolean;
 }
 
-/** First frame of translated code in a stack text: function name and code offset. */
-const FRAME = /([^\s(]+) \(wasm:\/\/[^)]*:wasm-function\[\d+\]:0x([0-9a-f]+)\)/;
+/**
+ * First frame of Wasm code in a stack text: function name and code offset. A module that was compiled from a response
+ * is named by its URL.
+ */
+const FRAME = /([^\s(]+) \([^)]*:wasm-function\[\d+\]:0x([0-9a-f]+)\)/;
 
 const KINDS: readonly (readonly [RegExp, TrapKind])[] = [
   [/memory access out of bounds/, "memory"],
