@@ -216,8 +216,20 @@ export class Executor {
     this.lookup[at + 1] = word;
   }
 
-  /** The record at `pc`; 0 if there is none and can be none. */
+  /**
+   * The record at `pc`; 0 if there is none and can be none. Also where the host's stack does not do for loading the
+   * decoder: then everything unwinds to the dispatcher, which asks again.
+   */
   private decode(pc: number): number {
+    try {
+      return this.loadedDecoder().decode(pc);
+    } catch (error) {
+      if (error instanceof RangeError) return 0;
+      throw error;
+    }
+  }
+
+  private loadedDecoder(): RecordDecoder {
     const isTranslated = (entry: number) => {
       const slot = this.arena.slotOf(entry);
       return slot !== 0 && this.arena.moduleOf(slot) >= 0;
@@ -227,7 +239,7 @@ export class Executor {
       decodeShapes(WebAssembly.Module.customSections(this.engine, SHAPES_SECTION)[0]!),
       isTranslated,
     );
-    return this.decoder.decode(pc);
+    return this.decoder;
   }
 
   /** Has hot code translated, without waiting for it. */
