@@ -68,9 +68,10 @@ export function neededAtExit(source: CodeSource, region: Region, block: Block): 
     case "resume":
       return compilerNeeded(source.convention, false);
     case "call": {
-      const { target } = block.end;
-      // Hand-written code may expect any register, but no compiler passes flags.
-      if (target >= 0 && source.functionAt(target)?.origin !== "compiler") return ALL_BUT_FLAGS;
+      const { target, keepsFlags } = block.end;
+      // Hand-written code may expect any register, but no flags, and most of it leaves none.
+      if (target >= 0 && source.functionAt(target)?.origin !== "compiler")
+        return keepsFlags ? EVERYTHING : ALL_BUT_FLAGS;
       // A computed call's target may be hand-written, but is called by the convention.
       return compilerNeeded(source.convention, true);
     }

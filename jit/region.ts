@@ -24,8 +24,11 @@ export type Terminator =
   | { readonly kind: "table"; readonly index: number; readonly targets: readonly Edge[] }
   /** Jump to a computed address: leaves the region. */
   | { readonly kind: "indirect" }
-  /** Call; `target` -1 if computed. Goes on at `next` if that is where the callee returns to. */
-  | { readonly kind: "call"; readonly target: number; readonly next: Edge }
+  /**
+   * Call; `target` -1 if computed. Goes on at `next` if that is where the callee returns to. With `keepsFlags` the callee
+   * writes no flags: the compiler knows that of `duffzero`, and keeps a comparison over the call.
+   */
+  | { readonly kind: "call"; readonly target: number; readonly next: Edge; readonly keepsFlags: boolean }
   | { readonly kind: "return" }
   /** Return of an inlined callee: goes on at `next` if the return address is `expected`, else leaves as `return` does. */
   | { readonly kind: "resume"; readonly expected: number; readonly next: Edge }
@@ -106,7 +109,7 @@ export function mapEdges(end: Terminator, map: (edge: Edge) => Edge): Terminator
     case "table":
       return { kind: "table", index: end.index, targets: end.targets.map(map) };
     case "call":
-      return { kind: "call", target: end.target, next: map(end.next) };
+      return { kind: "call", target: end.target, next: map(end.next), keepsFlags: end.keepsFlags };
     case "resume":
       return { kind: "resume", expected: end.expected, next: map(end.next) };
     case "syscall":
@@ -124,6 +127,8 @@ export class RegionFinder {
   /** What has been decoded lately: a callee is looked at by its callers and then by itself. */
   private readonly items = new Map<number, Item>();
   private readonly callees = new Map<number, Region | null>();
+  /** By entry into hand-written code: whether it returns without having written a flag. */
+  private readonly flagKeepers = new Map<number, boolean>();
   /** By entry, oldest first: regions that were too large for one module are asked for again. */
   private readonly recent = new Map<number, { readonly region: Region; readonly limit: number }>();
 
@@ -141,6 +146,7 @@ export class RegionFinder {
     const alone = this.findAlone(entry, limit);
     if (!alone) return null;
     const region = inlineCalls(alone, (pc) => this.findCallee(pc));
+    this.markFlagKeepers(region);
     if (this.recent.size >= RECENT_REGIONS) this.recent.delete(this.recent.keys().next().value!);
     this.recent.set(entry, { region, limit });
     return region;
@@ -150,6 +156,7 @@ export class RegionFinder {
   forget(): void {
     this.items.clear();
     this.callees.clear();
+    this.flagKeepers.clear();
     this.recent.clear();
   }
 
@@ -164,6 +171,41 @@ export class RegionFinder {
       this.callees.set(pc, region);
     }
     return region;
+  }
+
+  private markFlagKeepers(region: Region): void {
+    if (region.function?.origin !== "compiler") return;
+    for (const block of region.blocks) {
+      const { end } = block;
+      if (end.kind === "call" && this.keepsFlags(end.target)) block.end = { ...end, keepsFlags: true };
+    }
+  }
+
+  private keepsFlags(target: number): boolean {
+    let keeps = this.flagKeepers.get(target);
+    if (keeps === undefined) {
+      const info = target < 0 ? null : this.source.functionAt(target);
+      keeps = info?.origin === "asm" && this.returnsWithoutFlags(target, info);
+      this.flagKeepers.set(target, keeps);
+    }
+    return keeps;
+  }
+
+  private returnsWithoutFlags(target: number, info: FunctionInfo): boolean {
+    const window = this.window(target, info);
+    if (!window) return false;
+    this.decoder.open(window.bytes, window.start);
+    try {
+      for (let pc = target; pc < window.start + window.bytes.length;) {
+        const item = this.itemAt(pc);
+        if (!("insn" in item) || item.flagsWritten) return false;
+        if (item.entry.ends) return item.entry.ends === "return";
+        pc = item.insn.next;
+      }
+      return false;
+    } finally {
+      this.decoder.close();
+    }
   }
 
   /** The instruction at `pc` in the decoder's window; as it is if no entry lifts it. */
@@ -394,7 +436,7 @@ function draftEnd(insn: Insn, ends: BlockEnd, table: { index: number; targets: n
       }
       return { targets: [], build: () => ({ kind: "indirect" }) };
     case "call":
-      return { targets: [next], build: (edge) => ({ kind: "call", target, next: edge(next) }) };
+      return { targets: [next], build: (edge) => ({ kind: "call", target, next: edge(next), keepsFlags: false }) };
     case "syscall":
       return { targets: [next], build: (edge) => ({ kind: "syscall", next: edge(next) }) };
     case "return":

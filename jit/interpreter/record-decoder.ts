@@ -95,7 +95,7 @@ export class RecordDecoder extends Records {
     if (insns.length === 0) return 0;
     const first = this.allocate((insns.length + 1) * RECORD_BYTES);
     let record = first;
-    const live = this.flagsAfter(start, shapes);
+    const live = this.flagsAfter(insns, shapes);
     insns.forEach((insn, i) => {
       this.write(record, insn, shapes[i], live[i]!);
       record += RECORD_BYTES;
@@ -160,15 +160,19 @@ export class RecordDecoder extends Records {
   }
 
   /** Flags that may be read after each instruction. */
-  private flagsAfter(start: number, shapes: readonly (Shape | undefined)[]): FlagSet[] {
-    const compiled = this.source.functionAt(start)?.origin === "compiler";
+  private flagsAfter(insns: readonly Insn[], shapes: readonly (Shape | undefined)[]): FlagSet[] {
+    const isCompiled = (pc: number) => this.source.functionAt(pc)?.origin === "compiler";
+    const compiled = isCompiled(insns[0]!.pc);
     const after = new Array<FlagSet>(shapes.length);
     let live = ALL_FLAGS;
     for (let i = shapes.length - 1; i >= 0; i--) {
       const shape = shapes[i];
       after[i] = live;
-      // Where control goes elsewhere any flag may be read, but compiled code passes none in calls and returns.
-      if (compiled && (shape?.ends === "call" || shape?.ends === "return")) live = 0;
+      // Where control goes elsewhere any flag may be read. But compiled code returns none, and keeps them over no call
+      // but of hand-written code that writes none.
+      const { target } = insns[i]!;
+      const passesNone = shape?.ends === "return" || (shape?.ends === "call" && (target < 0 || isCompiled(target)));
+      if (compiled && passesNone) live = 0;
       else if (!shape || shape.ends) live = ALL_FLAGS;
       live = (live & ~(shape?.flagsWritten ?? 0)) | (shape?.flagsRead ?? 0);
     }

@@ -1,8 +1,11 @@
-/** The Go compiler's switch: a comparison, a jump through a table, and branches on that comparison at its targets. */
+/**
+ * Where the Go compiler keeps a comparison's flags: over the jump through a switch's table, to branches at its targets,
+ * and over calls of hand-written code that writes none (duffzero).
+ */
 import { expect, test } from "vitest";
 import type { CodeSource } from "../jit/code-source.js";
 import { ENDED } from "../jit/executor.js";
-import { CODE, guestCode, word } from "./guest-code.js";
+import { call, CODE, guestCode, word } from "./guest-code.js";
 
 const RAX = 0;
 const TABLE = CODE + 0x800;
@@ -48,5 +51,28 @@ test.each([
       guest.run();
       expect(guest.cpu.gpr[RAX]).toBe(BigInt(10 * (index + 1) + (value === 0 ? 0 : 1)));
     }
+  }
+});
+
+test.each([
+  { how: "translated", hot: 0 },
+  { how: "interpreted", hot: 64 },
+])("flags stay over a call of code that writes none, $how", ({ hot }) => {
+  const helper = END + 0x10;
+  for (const value of [0, 7]) {
+    const pieces = new Map([
+      // mov r8d, value; test r8, r8; call helper; then as in a case
+      [CODE, [0x41, 0xb8, ...word(value), 0x4d, 0x85, 0xc0, ...call(CODE + 9, helper), ...caseOf(10, 11)]],
+      // lea rdi, [rdi + 1]; ret
+      [helper, [0x48, 0x8d, 0x7f, 0x01, 0xc3]],
+    ]);
+    const program: Partial<CodeSource> = {
+      convention: "internal",
+      functionAt: (pc) =>
+        pc < END ? { start: CODE, end: END, origin: "compiler" } : { start: END, end: END + 0x40, origin: "asm" },
+    };
+    const guest = guestCode(pieces, 1, () => ({ syscall: () => ENDED }), { program, hot });
+    guest.run();
+    expect(guest.cpu.gpr[RAX]).toBe(BigInt(value === 0 ? 10 : 11));
   }
 });
