@@ -74,8 +74,11 @@ export class Records {
     return this.knownView;
   }
   private lookAgain(): void {
-    this.knownWords = new Int32Array(this.memory.buffer);
-    this.knownView = new DataView(this.memory.buffer);
+    // V8 tells a thread that another one has grown a memory when it comes to a loop's end.
+    do {
+      this.knownWords = new Int32Array(this.memory.buffer);
+    } while (this.knownWords[D_FREE / 4]! > this.knownWords.byteLength);
+    this.knownView = new DataView(this.knownWords.buffer);
   }
 
   /** Makes sure that there are `bytes` after what is in use. False if there is no room. Call it with the lock held. */
@@ -99,7 +102,8 @@ export class Records {
   }
   /** The record at a guest address, or 0. */
   find(pc: number): number {
-    const leaf = this.words[pc >>> GRANULE_BITS]!;
+    // Whoever sees the leaf sees that there is room for it.
+    const leaf = Atomics.load(this.words, pc >>> GRANULE_BITS);
     return Atomics.load(this.words, (LEAVES + leaf) / 4 + (pc & (GRANULE - 1)));
   }
   /** How often control came to `pc` by a call, backwards or from outside; 0 if it never did. */
