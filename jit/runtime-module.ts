@@ -5,7 +5,7 @@
 import { CPU_GPR, CPU_LOOKUP, CPU_PAGES, CPU_POLL, CPU_RIP, LOOKUP_ENTRIES } from "./cpu-block.js";
 import { TABLE } from "./emit-region.js";
 import { addInterpreter, HANDLER_SLOTS, HANDLERS } from "./interpreter/handlers.js";
-import { FIRST_RECORD_PAGES, RECORD_PAGES } from "./interpreter/layout.js";
+import { RECORD_PAGES } from "./interpreter/layout.js";
 import { RECORDS } from "./interpreter/record-lifter.js";
 import { encodeShapes, SHAPES_SECTION } from "./interpreter/shape.js";
 import { LOOKUP_FUNCTION } from "./lookup.js";
@@ -127,7 +127,7 @@ function addHeadroom(w: WasmBuilder): void {
 
 /** What the engine's own module imports beyond `moduleImports`: the record memory, and what interpretation asks for. */
 const engineImports = (guestPages: number): string => `${moduleImports(guestPages)}
-  (import "m" "${RECORDS}" (memory $${RECORDS} ${FIRST_RECORD_PAGES} ${RECORD_PAGES} shared))
+  (import "m" "${RECORDS}" (memory $${RECORDS} ${RECORD_PAGES} ${RECORD_PAGES} shared))
   (import "f" "decode" (func $decode (param i32) (result i32)))
   (import "f" "hot" (func $hot (param i32)))
   (import "f" "translate" (func $translate (param i32) (result i32)))

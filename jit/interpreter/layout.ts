@@ -31,9 +31,11 @@ export const D_LAST_LEAF = D_HOT + 16;
 
 export const FIRST_FREE = D_HOT + 64;
 
-/** The memory at first, and at most; in Wasm pages. V8 collects garbage when it meets a larger one. */
-export const FIRST_RECORD_PAGES = (DIRECTORY_BYTES + (8 << 20)) / 65536;
-export const RECORD_PAGES = (DIRECTORY_BYTES + (256 << 20)) / 65536;
+/**
+ * The whole memory, in Wasm pages; the host commits what is touched. It does not grow: a thread learns of a growth by
+ * another one only when it comes to its event loop, and these never do.
+ */
+export const RECORD_PAGES = (DIRECTORY_BYTES + (112 << 20)) / 65536;
 
 // A record.
 export const RECORD_BYTES = 32;

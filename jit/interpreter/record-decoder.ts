@@ -77,7 +77,7 @@ export class RecordDecoder extends Records {
       if (found) return found;
       // For a run, the record that ends it, and the leaves it may need.
       const bytes = (RUN_RECORDS + 2) * RECORD_BYTES + MOST_LEAVES * (LEAF_HEADER_BYTES + LEAF_BYTES);
-      if (!this.makeRoom(bytes)) return 0;
+      if (!this.hasRoom(bytes)) return 0;
       return this.run(pc);
     } finally {
       this.unlock();

@@ -6,7 +6,6 @@ import {
   D_LAST_LEAF,
   D_LOCK,
   FIRST_FREE,
-  FIRST_RECORD_PAGES,
   GRANULE_BITS,
   L_GRANULE,
   L_PREVIOUS,
@@ -20,9 +19,6 @@ import {
 import { H_STALE, H_TRANSLATED } from "./shape.js";
 
 export const GRANULE = 1 << GRANULE_BITS;
-
-const PAGE_BYTES = 65536;
-const GROWTH_BYTES = 8 << 20;
 
 /** How much oftener code must run to be translated in a run that begins with the records of another. */
 const HOT_AGAIN = 8;
@@ -47,12 +43,12 @@ export interface RecordSnapshot {
 /** Record memory as all threads see it. */
 export class Records {
   readonly memory: WebAssembly.Memory;
-  private knownWords: Int32Array;
-  private knownView: DataView;
+  protected readonly words: Int32Array;
+  protected readonly view: DataView;
 
   /** @param hot how often an entry or a loop is interpreted before it is translated: a power of two up to 2^15 */
   static allocate(hot: number): WebAssembly.Memory {
-    const memory = new WebAssembly.Memory({ initial: FIRST_RECORD_PAGES, maximum: RECORD_PAGES, shared: true });
+    const memory = new WebAssembly.Memory({ initial: RECORD_PAGES, maximum: RECORD_PAGES, shared: true });
     const words = new Int32Array(memory.buffer);
     words[D_HOT / 4] = hot - 1;
     words[D_FREE / 4] = FIRST_FREE;
@@ -60,40 +56,13 @@ export class Records {
   }
   constructor(memory: WebAssembly.Memory) {
     this.memory = memory;
-    this.knownWords = new Int32Array(memory.buffer);
-    this.knownView = new DataView(memory.buffer);
+    this.words = new Int32Array(memory.buffer);
+    this.view = new DataView(memory.buffer);
   }
 
-  // The memory grows, and every thread has to look for itself.
-  protected get words(): Int32Array {
-    if (this.knownWords[D_FREE / 4]! > this.knownWords.byteLength) this.lookAgain();
-    return this.knownWords;
-  }
-  protected get view(): DataView {
-    if (this.knownWords[D_FREE / 4]! > this.knownView.byteLength) this.lookAgain();
-    return this.knownView;
-  }
-  private lookAgain(): void {
-    // V8 tells a thread that another one has grown a memory when it comes to a loop's end.
-    do {
-      this.knownWords = new Int32Array(this.memory.buffer);
-    } while (this.knownWords[D_FREE / 4]! > this.knownWords.byteLength);
-    this.knownView = new DataView(this.knownWords.buffer);
-  }
-
-  /** Makes sure that there are `bytes` after what is in use. False if there is no room. Call it with the lock held. */
-  protected makeRoom(bytes: number): boolean {
-    const missing = this.knownWords[D_FREE / 4]! + bytes - this.memory.buffer.byteLength;
-    if (missing > 0) {
-      try {
-        this.memory.grow(Math.ceil(Math.max(missing, GROWTH_BYTES) / PAGE_BYTES));
-      } catch (error) {
-        if (error instanceof RangeError) return false;
-        throw error;
-      }
-    }
-    if (this.knownWords.byteLength < this.memory.buffer.byteLength) this.lookAgain();
-    return true;
+  /** True if there are `bytes` after what is in use. */
+  protected hasRoom(bytes: number): boolean {
+    return this.words[D_FREE / 4]! + bytes <= this.words.byteLength;
   }
 
   /** Instructions decoded. */
@@ -102,7 +71,6 @@ export class Records {
   }
   /** The record at a guest address, or 0. */
   find(pc: number): number {
-    // Whoever sees the leaf sees that there is room for it.
     const leaf = Atomics.load(this.words, pc >>> GRANULE_BITS);
     return Atomics.load(this.words, (LEAVES + leaf) / 4 + (pc & (GRANULE - 1)));
   }
@@ -177,7 +145,7 @@ export class Records {
    * much does not fit.
    */
   beginLoad({ bytes, leaves }: RecordSize): Uint8Array[] | null {
-    if (bytes < 0 || leaves < 0 || leaves > LEAVES / 4 || !this.makeRoom(bytes)) return null;
+    if (bytes < 0 || leaves < 0 || leaves > LEAVES / 4 || !this.hasRoom(bytes)) return null;
     return [new Uint8Array(8 * leaves), new Uint8Array(this.memory.buffer, FIRST_FREE, bytes)];
   }
 
