@@ -37,7 +37,7 @@ import {
   templateOf,
 } from "./record-lifter.js";
 import { shapeOf, shapeWithValue } from "./shape-of.js";
-import { H_GO_ON, H_LEAVE, H_STALE, H_TRANSLATED, H_UNKNOWN, type Shape } from "./shape.js";
+import { H_GO_ON, H_LEAVE, H_TRANSLATED, H_UNKNOWN, type Shape } from "./shape.js";
 
 /** Table of handlers. */
 export const HANDLERS = "h";
@@ -88,7 +88,6 @@ class InterpreterBuilder {
     this.addCommon();
     this.handlers[H_TRANSLATED] = this.translated("op_translated", "lookup");
     this.handlers[H_UNKNOWN] = this.translated("op_unknown", "translate");
-    this.handlers[H_STALE] = this.special("op_stale", this.leave(this.pc()));
     this.handlers[H_GO_ON] = this.special("op_go_on", this.take());
     this.handlers[H_LEAVE] = this.special("op_leave", this.leave(this.pc()));
     const decoder = new InstructionDecoder();

@@ -32,8 +32,8 @@ export const D_LAST_LEAF = D_HOT + 16;
 export const FIRST_FREE = D_HOT + 64;
 
 /**
- * The whole memory, in Wasm pages; the host commits what is touched. It does not grow: a thread learns of a growth by
- * another one only when it comes to its event loop, and these never do.
+ * The whole memory, in Wasm pages; the host commits what is touched. It does not grow: after one
+ * thread had grown it, others were seen to keep a view of the old size, however often they asked for another.
  */
 export const RECORD_PAGES = (DIRECTORY_BYTES + (112 << 20)) / 65536;
 

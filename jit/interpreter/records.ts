@@ -16,7 +16,7 @@ import {
   R_TIMES,
   RECORD_PAGES,
 } from "./layout.js";
-import { H_STALE, H_TRANSLATED } from "./shape.js";
+import { H_LEAVE, H_TRANSLATED } from "./shape.js";
 
 export const GRANULE = 1 << GRANULE_BITS;
 
@@ -100,7 +100,7 @@ export class Records {
           const at = (LEAVES + leaf) / 4 + (pc & (GRANULE - 1));
           const record = this.words[at]!;
           if (record === 0) continue;
-          Atomics.store(this.words, (record + R_HANDLER) / 4, H_STALE);
+          Atomics.store(this.words, (record + R_HANDLER) / 4, H_LEAVE);
           Atomics.store(this.words, at, 0);
         }
       }

@@ -68,9 +68,10 @@ export const isLast = ({ ends }: Shape): boolean => ends === "jump" || ends === 
 export const H_TRANSLATED = 0;
 /** No handler can do the instruction: has it translated. */
 export const H_UNKNOWN = 1;
-/** The code has changed: leaves, to come again. */
-export const H_STALE = 2;
 /** Straight code goes on elsewhere in the record memory: a jump without an instruction. */
-export const H_GO_ON = 3;
-/** The instruction before has changed stacks: leaves, so that the Wasm frames of the other one do not pile up. */
-export const H_LEAVE = 4;
+export const H_GO_ON = 2;
+/**
+ * Leaves, to come again: the code has changed, or the instruction before has changed stacks, and the Wasm frames of the
+ * other one must not pile up.
+ */
+export const H_LEAVE = 3;
