@@ -12,13 +12,13 @@ globalThis.runGuest = async ({ program, args, env, stdin, cpus, timeoutMs, workD
     args,
     env,
     cpus,
-    currentDirectory: "/work",
-    ...(workDirectory === "shim" && { directories: { "/work": preopens.getDirectories()[0]![0] } }),
+    currentDirectory: "/guest",
+    ...(workDirectory === "shim" && { directories: { "/guest": preopens.getDirectories()[0]![0] } }),
     stdin: fromBase64(stdin),
     abort: AbortSignal.timeout(timeoutMs),
   });
   const contentOf = (name: string): Uint8Array | undefined =>
-    workDirectory === "shim" ? findInShim(shimFiles, name) : result.readFile(`/work/${name}`);
+    workDirectory === "shim" ? findInShim(shimFiles, name) : result.readFile(`/guest/${name}`);
   return {
     status: result.status,
     stdout: toBase64(result.stdout),
