@@ -5,6 +5,11 @@ import { FLAG_BITS } from "./registers.js";
 /** Bit 1 of RFLAGS is always set, and so are interrupts in user mode. */
 const FIXED_RFLAGS = 0x202;
 
+/** Makes the thread whose CPU block this is come to its dispatcher. */
+export function setPollWord(cpuMemory: WebAssembly.Memory): void {
+  Atomics.store(new Int32Array(cpuMemory.buffer, CPU_POLL, 1), 0, 1);
+}
+
 export class CpuState {
   /** General registers in x86 encoding order. */
   readonly gpr: BigUint64Array;

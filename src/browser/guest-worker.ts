@@ -1,16 +1,16 @@
 /** Entry point of the Workers that run guest threads in a page. */
 import { webClock } from "../../runtime-shims/host/web-clock.js";
 import { KernelMemory } from "../../runtime-shims/kernel-memory.js";
-import type { WorkerInit, WorkerMessage } from "../machine/parts.js";
+import type { GuestInit, WorkerMessage } from "../machine/parts.js";
 import { attachRemote, type RemoteSetup } from "../machine/remote-setup.js";
 
 // Only the first frames of a trap are looked at. V8's own name, which the standard library's types lack.
 (Error as { stackTraceLimit?: number }).stackTraceLimit = 4;
 
-addEventListener("message", ({ data }: MessageEvent<WorkerInit>) => void serve(data), { once: true });
+addEventListener("message", ({ data }: MessageEvent<GuestInit>) => void serve(data), { once: true });
 
 /** Loads the decoder first: a thread that runs a guest never gets to its event loop. */
-async function serve(init: WorkerInit): Promise<void> {
+async function serve(init: GuestInit): Promise<void> {
   try {
     // Loaded from here: the decoder's modules await, and messages that came meanwhile would be lost.
     const [{ serveGuestThreads }, { RecordDecoder }] = await Promise.all([

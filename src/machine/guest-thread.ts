@@ -1,6 +1,6 @@
 /** A Worker that runs guest threads, one after another. */
 import { CodeArena } from "../../jit/code-arena.js";
-import { CpuState } from "../../jit/cpu-state.js";
+import { CpuState, setPollWord } from "../../jit/cpu-state.js";
 import { Executor, type ExecutionHooks, type GuestFault } from "../../jit/executor.js";
 import { memoryDisplacement } from "../../jit/fault-address.js";
 import type { RecordDecoder } from "../../jit/interpreter/record-decoder.js";
@@ -19,7 +19,7 @@ import { NUMBER_REGISTER } from "../../runtime-shims/syscalls/table.js";
 import { beginThread } from "../../runtime-shims/thread-start.js";
 import type { Thread } from "../../runtime-shims/threads.js";
 import { FunctionTable } from "../go/function-table.js";
-import type { MachineParts, WorkerInit, WorkerMessage } from "./parts.js";
+import type { GuestInit, MachineParts, WorkerMessage } from "./parts.js";
 import { ProgramCode } from "./program-code.js";
 import { ThreadStats } from "./stats.js";
 import { ThreadPool } from "./thread-pool.js";
@@ -48,9 +48,8 @@ const ILL_ILLOPN = 2;
 const BUS_ADRALN = 1;
 
 /** Runs the threads that the pool assigns to this Worker, for ever. */
-export function serveGuestThreads(init: WorkerInit, platform: WorkerPlatform): never {
-  const { parts, worker } = init;
-  const cpuMemory = parts.cpuMemories[worker]!;
+export function serveGuestThreads(init: GuestInit, platform: WorkerPlatform): never {
+  const { parts, worker, cpuMemory } = init;
   const cpu = new CpuState(cpuMemory.buffer as SharedArrayBuffer);
   const arena = new CodeArena(parts.arena);
   const pool = new ThreadPool(parts.pool);
@@ -82,7 +81,7 @@ export function serveGuestThreads(init: WorkerInit, platform: WorkerPlatform): n
   };
   let executor: Executor | undefined;
   for (;;) {
-    const { slot, tid, clearChildTid } = pool.next(worker);
+    const start = pool.next(worker);
     executor ??= new Executor({
       guestMemory: parts.guestMemory,
       cpuMemory,
@@ -100,16 +99,6 @@ export function serveGuestThreads(init: WorkerInit, platform: WorkerPlatform): n
         return index >= 0 && functions!.start[index] === pc;
       },
     });
-    const start = {
-      slot,
-      tid,
-      gpr: cpu.gpr.slice(),
-      xmm: cpu.xmm.slice(),
-      rip: cpu.rip,
-      rflags: cpu.rflags,
-      fsBase: cpu.fsBase,
-      clearChildTid,
-    };
     thread = beginThread(process, start, cpu);
     stats?.begin();
     executor.run();
@@ -124,17 +113,10 @@ function machineHooks(
   arena: CodeArena,
   platform: WorkerPlatform,
 ): MachineHooks {
-  const stateOf = (worker: number) => new CpuState(cpuMemories[worker]!.buffer as SharedArrayBuffer);
   return {
     spawnThread(start) {
       const reserved = pool.reserve();
       if (!reserved) return false;
-      const target = stateOf(reserved.worker);
-      target.gpr.set(start.gpr);
-      target.xmm.set(start.xmm);
-      target.rip = start.rip;
-      target.rflags = start.rflags;
-      target.fsBase = start.fsBase;
       pool.assign(reserved.worker, start);
       if (!reserved.idle) platform.post({ type: "create", worker: reserved.worker });
       else if (pool.idleCount === 0) platform.post({ type: "spare" });
@@ -143,7 +125,10 @@ function machineHooks(
     exitProcess: (waitStatus) => platform.post({ type: "exit", waitStatus }),
     kick(slot) {
       const worker = pool.workerOf(slot);
-      if (worker >= 0) Atomics.store(stateOf(worker).pending, 0, 1);
+      if (worker < 0) return;
+      const cpuMemory = cpuMemories[worker];
+      if (cpuMemory) setPollWord(cpuMemory);
+      else platform.post({ type: "kick", slot });
     },
     codeChanged(start, length) {
       arena.invalidate(start, length);

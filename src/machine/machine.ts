@@ -7,7 +7,7 @@ import { Records } from "../../jit/interpreter/records.js";
 import { TranslationChannel } from "../../jit/channel.js";
 import type { CallingConvention } from "../../jit/code-source.js";
 import { CPU_PAGES } from "../../jit/cpu-block.js";
-import { CpuState } from "../../jit/cpu-state.js";
+import { setPollWord } from "../../jit/cpu-state.js";
 import type { HostClock, ThreadStart } from "../../runtime-shims/hooks.js";
 import { KernelMemory } from "../../runtime-shims/kernel-memory.js";
 import { runTimers } from "../../runtime-shims/timers.js";
@@ -57,8 +57,13 @@ export class MachineError extends Error {}
 /** Threads that the Go runtime starts at once, and that its main thread soon waits for. */
 const FIRST_SPARES = 2;
 
+/** Workers whose CPU block every Worker knows; it asks the supervisor to kick the threads of others. */
+const KNOWN_WORKERS = 16;
+
 /** How long after the last idle Worker was taken the next is started, unless a thread needs it before. */
 const SPARE_DELAY_MS = 150;
+
+const cpuMemory = (): WebAssembly.Memory => sharedMemory(CPU_PAGES);
 
 export class Machine {
   readonly parts: MachineParts;
@@ -67,6 +72,8 @@ export class Machine {
   readonly kernel: KernelMemory;
   private readonly platform: SupervisorPlatform;
   private readonly pool: ThreadPool;
+  /** CPU block of each Worker that was started, and of those that all know. */
+  private readonly cpuMemories: WebAssembly.Memory[];
   private readonly workers: { terminate(): void }[] = [];
   private settle!: { resolve: (ending: Ending) => void; reject: (error: Error) => void };
   private readonly ending: Promise<Ending>;
@@ -84,12 +91,12 @@ export class Machine {
     this.arena = new CodeArena(CodeArena.allocate());
     this.records = new Records(Records.allocate(options.hot || 1));
     this.pool = new ThreadPool(ThreadPool.allocate(platform.maxWorkers));
-    const cpuMemories = Array.from({ length: platform.maxWorkers }, () => sharedMemory(CPU_PAGES));
+    this.cpuMemories = Array.from({ length: Math.min(KNOWN_WORKERS, platform.maxWorkers) }, cpuMemory);
     const { image } = options;
     const last = image.segments[image.segments.length - 1]!;
     this.parts = {
       guestMemory,
-      cpuMemories,
+      cpuMemories: [...this.cpuMemories],
       engine: platform.engine,
       records: this.records.memory,
       interprets: options.hot !== 0,
@@ -106,10 +113,6 @@ export class Machine {
     };
     this.first = mapProgram(this.kernel, guestMemory, platform.clock, options);
     this.firstWorker = this.pool.reserve()!.worker;
-    const cpu = new CpuState(cpuMemories[this.firstWorker]!.buffer as SharedArrayBuffer);
-    cpu.gpr.set(this.first.gpr);
-    cpu.rip = this.first.rip;
-    cpu.rflags = this.first.rflags;
     // It takes tens of milliseconds to start, and then waits for its thread: see `run`.
     this.startGuestWorker(this.firstWorker);
     for (let i = 0; i < FIRST_SPARES; i++) this.addSpare();
@@ -140,7 +143,9 @@ export class Machine {
   kick(slot: number): void {
     const worker = this.pool.workerOf(slot);
     if (worker < 0) return;
-    Atomics.store(new CpuState(this.parts.cpuMemories[worker]!.buffer as SharedArrayBuffer).pending, 0, 1);
+    const memory = this.cpuMemories[worker];
+    // A Worker that has not been started looks at its signals when it begins.
+    if (memory) setPollWord(memory);
   }
 
   /** Ends every Worker. */
@@ -153,10 +158,15 @@ export class Machine {
 
   private startTranslator(): void {
     new TranslationChannel(this.parts.channel).claimStart();
-    this.start({ kind: "translator", parts: this.parts, worker: -1 });
+    this.start({ kind: "translator", parts: this.parts });
   }
   private startGuestWorker(worker: number): void {
-    this.start({ kind: "guest", parts: this.parts, worker });
+    try {
+      const memory = (this.cpuMemories[worker] ??= cpuMemory());
+      this.start({ kind: "guest", parts: this.parts, worker, cpuMemory: memory });
+    } catch (error) {
+      this.settle.reject(error as Error);
+    }
   }
   /** One Worker more than there are threads, so that the next thread need not wait for it to start. */
   private addSpare(): void {
@@ -193,8 +203,11 @@ export class Machine {
           this.addSpare();
         }, SPARE_DELAY_MS);
         break;
+      case "kick":
+        this.kick(message.slot);
+        break;
       case "translator":
-        this.start({ kind: "translator", parts: this.parts, worker: -1 });
+        this.start({ kind: "translator", parts: this.parts });
         break;
       case "timers":
         this.armTimers();

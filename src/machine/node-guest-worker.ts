@@ -6,16 +6,16 @@ import { attachNodeFiles } from "../../runtime-shims/host/node-files.js";
 import { serveGuestThreads } from "./guest-thread.js";
 import { loadNodeDecoder } from "./node-decoder.js";
 import type { NodeWorkerData } from "./node-platform.js";
-import type { WorkerInit } from "./parts.js";
+import type { GuestInit } from "./parts.js";
 
 // Only the first frames of a trap are looked at.
 Error.stackTraceLimit = 4;
 
 // A Worker that was started early is told later: see node-worker.ts.
-if (workerData) serve(workerData as WorkerInit);
+if (workerData) serve(workerData as GuestInit);
 else parentPort!.once("message", serve);
 
-function serve(init: WorkerInit): never {
+function serve(init: GuestInit): never {
   const data = init.parts.platform as NodeWorkerData;
   let straceFd = data.straceFile === null ? 2 : -1;
   serveGuestThreads(init, {

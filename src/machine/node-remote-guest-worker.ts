@@ -3,13 +3,13 @@ import { parentPort, workerData } from "node:worker_threads";
 import { nodeClock } from "../../runtime-shims/host/node-clock.js";
 import { serveGuestThreads } from "./guest-thread.js";
 import { loadNodeDecoder } from "./node-decoder.js";
-import type { WorkerInit } from "./parts.js";
+import type { GuestInit } from "./parts.js";
 import { attachRemote, type RemoteSetup } from "./remote-setup.js";
 
 // Only the first frames of a trap are looked at.
 Error.stackTraceLimit = 4;
 
-const init = workerData as WorkerInit;
+const init = workerData as GuestInit;
 const files = attachRemote(init.parts.platform as RemoteSetup);
 
 serveGuestThreads(init, {

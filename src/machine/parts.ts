@@ -6,7 +6,10 @@ import type { StatsBuffers } from "./stats.js";
 /** Shared by all Workers of one machine. */
 export interface MachineParts {
   readonly guestMemory: WebAssembly.Memory;
-  /** CPU block of each Worker, by its number. */
+  /**
+   * CPU blocks of the first Workers, by their numbers. Those of the others are known to themselves and to the
+   * supervisor: memories are slow to make and to hand over, and few programs have so many threads.
+   */
   readonly cpuMemories: readonly WebAssembly.Memory[];
   /** The engine's own module: see `buildEngine`. */
   readonly engine: WebAssembly.Module;
@@ -30,12 +33,18 @@ export interface MachineParts {
   readonly platform: unknown;
 }
 
-export interface WorkerInit {
-  readonly kind: "guest" | "translator";
-  readonly parts: MachineParts;
-  /** Number of the Worker (guest only). */
-  readonly worker: number;
-}
+export type WorkerInit =
+  | { readonly kind: "translator"; readonly parts: MachineParts }
+  | {
+      readonly kind: "guest";
+      readonly parts: MachineParts;
+      /** Number of the Worker. */
+      readonly worker: number;
+      /** Its CPU block. */
+      readonly cpuMemory: WebAssembly.Memory;
+    };
+/** What a Worker that runs guest threads gets. */
+export type GuestInit = Extract<WorkerInit, { kind: "guest" }>;
 
 /** What Workers tell the supervisor. */
 export type WorkerMessage =
@@ -45,6 +54,8 @@ export type WorkerMessage =
   | { readonly type: "create"; readonly worker: number }
   /** No Worker is idle any more. */
   | { readonly type: "spare" }
+  /** The thread in `slot` is to look at its signals; the sender does not know its CPU block. */
+  | { readonly type: "kick"; readonly slot: number }
   /** A thread waits for the translator. */
   | { readonly type: "translator" }
   | { readonly type: "timers" }

@@ -2,6 +2,7 @@
  * Which Worker runs which guest thread, in shared memory, so that a thread starts another without asking the
  * supervisor: idle Workers wait here. Worker `i` owns CPU block `i` for its whole life.
  */
+import type { ThreadStart } from "../../runtime-shims/hooks.js";
 import { acquireWord, releaseWord } from "../../runtime-shims/lock.js";
 
 /** Most Workers of any machine, and so guest threads at once. */
@@ -22,18 +23,15 @@ const M_STATE = 0;
 const M_SLOT = 1;
 const M_TID = 2;
 const M_CLEAR_TID = 3;
-const MAILBOX_WORDS = 8;
+const M_RIP = 4;
+const M_RFLAGS = 5;
+const M_FS_BASE = 6;
+const M_GPR = 8;
+const M_XMM = M_GPR + 16 * 2;
+const MAILBOX_WORDS = M_XMM + 16 * 4;
 
 const EMPTY = 0;
 const FULL = 1;
-
-/** A guest thread that a Worker is to run; its registers are in the Worker's CPU block. */
-export interface Assignment {
-  /** Row of the kernel's thread table. */
-  readonly slot: number;
-  readonly tid: number;
-  readonly clearChildTid: number;
-}
 
 export class ThreadPool {
   readonly buffer: SharedArrayBuffer;
@@ -89,14 +87,20 @@ export class ThreadPool {
   get idleCount(): number {
     return Atomics.load(this.words, IDLE_COUNT);
   }
-  /** Hands `assignment` to a reserved Worker, whose CPU block has been filled. */
-  assign(worker: number, assignment: Assignment): void {
+  /** Hands a guest thread to a reserved Worker. */
+  assign(worker: number, start: ThreadStart): void {
     const { words } = this;
     const at = MAILBOX_AT + worker * MAILBOX_WORDS;
-    words[at + M_SLOT] = assignment.slot;
-    words[at + M_TID] = assignment.tid;
-    words[at + M_CLEAR_TID] = assignment.clearChildTid | 0;
-    Atomics.store(words, OWNER_AT + assignment.slot, worker + 1);
+    words[at + M_SLOT] = start.slot;
+    words[at + M_TID] = start.tid;
+    words[at + M_CLEAR_TID] = start.clearChildTid;
+    words[at + M_RIP] = start.rip;
+    words[at + M_RFLAGS] = start.rflags;
+    const { gpr, xmm, fsBase } = this.registers(worker);
+    gpr.set(start.gpr);
+    xmm.set(start.xmm);
+    fsBase[0] = start.fsBase;
+    Atomics.store(words, OWNER_AT + start.slot, worker + 1);
     Atomics.store(words, at + M_STATE, FULL);
     Atomics.notify(words, at + M_STATE);
   }
@@ -107,15 +111,21 @@ export class ThreadPool {
     this.unlock();
   }
   /** The Worker's side: waits for its next thread. */
-  next(worker: number): Assignment {
+  next(worker: number): ThreadStart {
     const { words } = this;
     const at = MAILBOX_AT + worker * MAILBOX_WORDS;
     while (Atomics.load(words, at + M_STATE) === EMPTY) Atomics.wait(words, at + M_STATE, EMPTY);
     Atomics.store(words, at + M_STATE, EMPTY);
+    const { gpr, xmm, fsBase } = this.registers(worker);
     return {
       slot: words[at + M_SLOT]!,
       tid: words[at + M_TID]!,
       clearChildTid: words[at + M_CLEAR_TID]! >>> 0,
+      gpr: gpr.slice(),
+      xmm: xmm.slice(),
+      rip: words[at + M_RIP]! >>> 0,
+      rflags: words[at + M_RFLAGS]! >>> 0,
+      fsBase: fsBase[0]!,
     };
   }
   /** The Worker that runs the thread in `slot`, or -1. */
@@ -123,6 +133,15 @@ export class ThreadPool {
     return Atomics.load(this.words, OWNER_AT + slot) - 1;
   }
 
+  /** The registers in a Worker's mailbox. */
+  private registers(worker: number): { gpr: BigUint64Array; xmm: Uint8Array; fsBase: Float64Array } {
+    const at = (MAILBOX_AT + worker * MAILBOX_WORDS) * 4;
+    return {
+      gpr: new BigUint64Array(this.buffer, at + M_GPR * 4, 16),
+      xmm: new Uint8Array(this.buffer, at + M_XMM * 4, 256),
+      fsBase: new Float64Array(this.buffer, at + M_FS_BASE * 4, 1),
+    };
+  }
   private offer(worker: number): void {
     const count = this.words[IDLE_COUNT]!;
     this.words[IDLE_AT + count] = worker;
