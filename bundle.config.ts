@@ -1,5 +1,7 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import { defineConfig, type Plugin } from "vite";
+import { compileScript } from "./dist/src/machine/node-script.js";
 
 /**
  * Binaryen carries its Wasm binary of 10 MB as a text in its source, and parsing that takes most of the time to load
@@ -25,39 +27,60 @@ const binaryenBesideItsSource: Plugin = {
   },
 };
 
-/**
- * Entries of `dist/bundle`, by mode; src/machine/node-bundle.ts says what they are for. A guest's Worker is one file:
- * it starts several times in each run.
- */
-const entries: Record<string, Record<string, string>> = {
-  guest: { guest: "dist/src/machine/node-guest-worker.js" },
-  remote: { remote: "dist/src/machine/node-remote-guest-worker.js" },
-  decoder: { decoder: "dist/jit/interpreter/record-decoder.js" },
-  cli: { cli: "dist/src/cli/command-line.js" },
-  translator: { translator: "dist/src/machine/node-translator-worker.js" },
+/** Keeps V8's code of a script beside it: see `runScript`. */
+const codeBesideScript: Plugin = {
+  name: "code-beside-script",
+  writeBundle({ dir }, files) {
+    for (const name of Object.keys(files)) {
+      if (!name.endsWith(".cjs")) continue;
+      const script = path.join(dir!, name);
+      writeFileSync(`${script}.code`, compileScript(script).createCachedData());
+    }
+  },
 };
 
-export default defineConfig(({ mode }) => ({
-  plugins: [binaryenBesideItsSource],
-  ssr: { noExternal: ["binaryen"] },
-  build: {
-    ssr: true,
-    emitAssets: true,
-    // Every Worker parses its bundle anew: that takes half as long.
-    minify: true,
-    target: "node24",
-    outDir: "dist/bundle",
-    // A program may be running.
-    emptyOutDir: false,
-    rollupOptions: {
-      input: entries[mode]!,
-      output: {
-        entryFileNames: "[name]/index.js",
-        chunkFileNames: "chunks/[name].js",
-        // Commands other than `run` are loaded when they are asked for.
-        codeSplitting: mode === "cli",
+interface Bundle {
+  /** What it begins with. */
+  readonly entry: string;
+  /** True for what each run loads: a single script, with V8's code beside it. The others are modules, with chunks. */
+  readonly script: boolean;
+}
+
+/** The folders of `dist/bundle`, by mode; src/machine/node-bundle.ts says what they are for. */
+const bundles: Record<string, Bundle> = {
+  guest: { entry: "dist/src/machine/node-guest-worker.js", script: true },
+  remote: { entry: "dist/src/machine/node-remote-guest-worker.js", script: true },
+  run: { entry: "dist/src/cli/command-line.js", script: true },
+  decoder: { entry: "dist/jit/interpreter/record-decoder.js", script: false },
+  cli: { entry: "dist/src/cli/command-line.js", script: false },
+  translator: { entry: "dist/src/machine/node-translator-worker.js", script: false },
+};
+
+/** Commands that `run`'s bundle does not have. */
+const otherCommands = /^\.\/(inspect|explain|cache|doctor)\.js$/;
+
+export default defineConfig(({ mode }) => {
+  const { entry, script } = bundles[mode]!;
+  return {
+    plugins: [binaryenBesideItsSource, codeBesideScript],
+    ssr: { noExternal: ["binaryen"] },
+    build: {
+      ssr: true,
+      emitAssets: true,
+      // Half the time to parse.
+      minify: true,
+      target: "node24",
+      outDir: "dist/bundle",
+      // A program may be running.
+      emptyOutDir: false,
+      rollupOptions: {
+        input: { [mode]: entry },
+        external: script ? [otherCommands] : [],
+        output: script
+          ? { format: "cjs", entryFileNames: "[name]/index.cjs", codeSplitting: false }
+          : { entryFileNames: "[name]/index.js", chunkFileNames: "chunks/[name].js" },
       },
     },
-  },
-  logLevel: "error",
-}));
+    logLevel: "error",
+  };
+});

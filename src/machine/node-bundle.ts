@@ -5,6 +5,7 @@
  * This file is at the same depth below `dist` as the bundles: it works in both.
  */
 import { statSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 
 const compiled = new URL("../../", import.meta.url);
 /** Written by the compiler whenever it writes any file. Not there in a packed gojit: then nothing is compiled anew. */
@@ -12,11 +13,22 @@ const compilations = ["src.tsbuildinfo", "jit.tsbuildinfo", "runtime-shims.tsbui
 
 let fresh: boolean | undefined;
 
-/** The bundle called `name`, or `original` if there is none or something was compiled since it was made. */
-export function bundled(name: string, original: URL): URL {
+/** The bundle called `name` that is a module, or `original` if nothing is bundled. */
+export function bundledModule(name: string, original: URL): URL {
   const bundle = new URL(`bundle/${name}/index.js`, compiled);
+  return isFresh(bundle) ? bundle : original;
+}
+
+/** The file of the bundle called `name` that is a script (see node-script.ts), or undefined if nothing is bundled. */
+export function bundledScript(name: string): string | undefined {
+  const bundle = new URL(`bundle/${name}/index.cjs`, compiled);
+  return isFresh(bundle) ? fileURLToPath(bundle) : undefined;
+}
+
+/** False if there are no bundles, or something was compiled since they were made. */
+function isFresh(bundle: URL): boolean {
   fresh ??= madeMs(bundle) >= Math.max(0, ...compilations.map((file) => madeMs(new URL(file, compiled))));
-  return fresh ? bundle : original;
+  return fresh;
 }
 
 function madeMs(file: URL): number {
