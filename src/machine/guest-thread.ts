@@ -80,6 +80,7 @@ export function serveGuestThreads(init: GuestInit, platform: WorkerPlatform): ne
       ),
   };
   let executor: Executor | undefined;
+  platform.post({ type: "ready" });
   for (;;) {
     const start = pool.next(worker);
     executor ??= new Executor({

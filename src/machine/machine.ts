@@ -80,6 +80,7 @@ export class Machine {
   /** How the first thread starts, and the Worker that will run it. */
   private readonly first: ThreadStart;
   private readonly firstWorker: number;
+  private sparesDue = FIRST_SPARES;
   private spareTimer: ReturnType<typeof setTimeout> | undefined;
   private timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -115,7 +116,6 @@ export class Machine {
     this.firstWorker = this.pool.reserve()!.worker;
     // It takes tens of milliseconds to start, and then waits for its thread: see `run`.
     this.startGuestWorker(this.firstWorker);
-    for (let i = 0; i < FIRST_SPARES; i++) this.addSpare();
   }
 
   /**
@@ -192,6 +192,11 @@ export class Machine {
     switch (message.type) {
       case "exit":
         this.settle.resolve({ waitStatus: message.waitStatus });
+        break;
+      case "ready":
+        // One after the other: the processors are busy with the program's start.
+        if (this.sparesDue > 0) this.addSpare();
+        this.sparesDue--;
         break;
       case "create":
         this.startGuestWorker(message.worker);

@@ -50,6 +50,8 @@ export type GuestInit = Extract<WorkerInit, { kind: "guest" }>;
 export type WorkerMessage =
   /** The process has ended, with a status as wait(2) gives it. */
   | { readonly type: "exit"; readonly waitStatus: number }
+  /** A Worker has started. */
+  | { readonly type: "ready" }
   /** A thread waits for Worker `worker` to be created. */
   | { readonly type: "create"; readonly worker: number }
   /** No Worker is idle any more. */
