@@ -80,7 +80,14 @@ export class Machine {
   /** How the first thread starts, and the Worker that will run it. */
   private readonly first: ThreadStart;
   private readonly firstWorker: number;
-  private sparesDue = FIRST_SPARES;
+  /**
+   * Workers that wait for their start. To start takes a processor all its time: a few at once would all come late, and
+   * it is often one thread that the others wait for.
+   */
+  private readonly toStart: number[] = [];
+  private starting = 0;
+  /** Most Workers that start at a time. */
+  private readonly startsAtOnce: number;
   private spareTimer: ReturnType<typeof setTimeout> | undefined;
   private timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -114,8 +121,10 @@ export class Machine {
     };
     this.first = mapProgram(this.kernel, guestMemory, platform.clock, options);
     this.firstWorker = this.pool.reserve()!.worker;
+    this.startsAtOnce = Math.max(1, options.cpus - 1);
     // It takes tens of milliseconds to start, and then waits for its thread: see `run`.
     this.startGuestWorker(this.firstWorker);
+    for (let i = 0; i < FIRST_SPARES; i++) this.addSpare();
   }
 
   /**
@@ -161,11 +170,19 @@ export class Machine {
     this.start({ kind: "translator", parts: this.parts });
   }
   private startGuestWorker(worker: number): void {
-    try {
-      const memory = (this.cpuMemories[worker] ??= cpuMemory());
-      this.start({ kind: "guest", parts: this.parts, worker, cpuMemory: memory });
-    } catch (error) {
-      this.settle.reject(error as Error);
+    this.toStart.push(worker);
+    this.startWaiting();
+  }
+  private startWaiting(): void {
+    while (this.starting < this.startsAtOnce && this.toStart.length > 0) {
+      this.starting++;
+      const worker = this.toStart.shift()!;
+      try {
+        const memory = (this.cpuMemories[worker] ??= cpuMemory());
+        this.start({ kind: "guest", parts: this.parts, worker, cpuMemory: memory });
+      } catch (error) {
+        this.settle.reject(error as Error);
+      }
     }
   }
   /** One Worker more than there are threads, so that the next thread need not wait for it to start. */
@@ -194,9 +211,8 @@ export class Machine {
         this.settle.resolve({ waitStatus: message.waitStatus });
         break;
       case "ready":
-        // One after the other: the processors are busy with the program's start.
-        if (this.sparesDue > 0) this.addSpare();
-        this.sparesDue--;
+        this.starting--;
+        this.startWaiting();
         break;
       case "create":
         this.startGuestWorker(message.worker);

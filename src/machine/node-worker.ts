@@ -37,7 +37,7 @@ export function startNodeWorker(kind: GuestKind | "translator", init?: WorkerIni
   return new Worker(file, {
     workerData: init,
     argv: argument === undefined ? [] : [argument],
-    resourceLimits: { stackSizeMb: kind === "translator" ? TRANSLATOR_STACK_MB : GUEST_STACK_MB },
+    resourceLimits: { maxOldGenerationSizeMb: 16384, stackSizeMb: kind === "translator" ? TRANSLATOR_STACK_MB : GUEST_STACK_MB },
     execArgv: [],
     // A descriptor belongs to the guest process: any Worker may close it, and none takes it along when it ends.
     trackUnmanagedFds: false,
