@@ -60,7 +60,8 @@ const bundles: Record<string, Bundle> = {
 const otherCommands = /^\.\/(inspect|explain|cache|doctor)\.js$/;
 
 export default defineConfig(({ mode }) => {
-  const { entry, script } = bundles[mode]!;
+  // Tools that only look at this file name no bundle.
+  const { entry, script } = bundles[mode] ?? bundles["cli"]!;
   return {
     plugins: [binaryenBesideItsSource, codeBesideScript],
     ssr: { noExternal: ["binaryen"] },

@@ -123,7 +123,16 @@ export class PageMap {
 
   /** True when any page of [first, end) has a bit of `mask`. */
   any(first: number, end: number, mask: number): boolean {
-    for (let page = first; page < end; page++) if ((this.flags[page] & mask) !== 0) return true;
+    const flags = this.flags;
+    const words = this.#flagWords;
+    const wordMask = mask * 0x01010101;
+    let page = first;
+    while (page < end) {
+      if ((page & 3) === 0 && page + 4 <= end) {
+        if ((words[page >> 2] & wordMask) !== 0) return true;
+        page += 4;
+      } else if ((flags[page++] & mask) !== 0) return true;
+    }
     return false;
   }
 

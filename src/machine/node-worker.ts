@@ -9,6 +9,8 @@ export type GuestKind = "guest" | "remote";
 /** Mirrored calls use the Worker's stack: the deeper it is, the less often deep recursion has to be unwound. */
 const GUEST_STACK_MB = 256;
 const TRANSLATOR_STACK_MB = 16;
+/** V8 counts the guest's 4 GiB as garbage to come, and collects at once when they are more than half of this. */
+const HEAP_LIMIT_MB = 16 * 1024;
 
 /** This file is at the same depth as a bundle: the name leads to the file from both. */
 const compiled = (name: string): URL => new URL(`../../src/machine/${name}.js`, import.meta.url);
@@ -37,7 +39,10 @@ export function startNodeWorker(kind: GuestKind | "translator", init?: WorkerIni
   return new Worker(file, {
     workerData: init,
     argv: argument === undefined ? [] : [argument],
-    resourceLimits: { maxOldGenerationSizeMb: 16384, stackSizeMb: kind === "translator" ? TRANSLATOR_STACK_MB : GUEST_STACK_MB },
+    resourceLimits: {
+      maxOldGenerationSizeMb: HEAP_LIMIT_MB,
+      stackSizeMb: kind === "translator" ? TRANSLATOR_STACK_MB : GUEST_STACK_MB,
+    },
     execArgv: [],
     // A descriptor belongs to the guest process: any Worker may close it, and none takes it along when it ends.
     trackUnmanagedFds: false,
