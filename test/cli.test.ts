@@ -20,6 +20,13 @@ describe("command line", () => {
     expect(parse("run", "--", "--odd-name", "x").words).toEqual(["--odd-name", "x"]);
   });
 
+  it("takes options behind the words of commands that run nothing", () => {
+    const parsed = parse("cache", "warm", "--cache", "/c", "--", "-p");
+    expect(parsed.options.cacheDirectory).toBe("/c");
+    expect(parsed.words).toEqual(["warm", "-p"]);
+    expect(printed("inspect", "./p", "--help")).toContain("gojit inspect");
+  });
+
   it("reads sizes, times, counts and optional values", () => {
     const words = ["--memory=1.5GiB", "--timeout", "1.5m", "--strace", "--stats=out.json", "--no-cache", "-A"];
     expect(parse("run", ...words, "p").options).toMatchObject({

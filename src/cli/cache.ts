@@ -48,14 +48,14 @@ function list(cache: CodeCache, options: Options): number {
   );
   if (lines.length > 0) lines.unshift("     size modules  used      program\n");
   const total = entries.reduce((sum, { bytes }) => sum + bytes, 0);
-  lines.push(`${entries.length} programs, ${megabytes(total)} in ${cache.directory}\n`);
+  lines.push(`${counted(entries.length, "program")}, ${megabytes(total)} in ${cache.directory}\n`);
   process.stdout.write(lines.join(""));
   return 0;
 }
 
 function clear(cache: CodeCache): number {
   const count = cache.clear();
-  process.stdout.write(`${count} files removed from ${cache.directory}\n`);
+  process.stdout.write(`${counted(count, "file")} removed from ${cache.directory}\n`);
   return 0;
 }
 
@@ -137,6 +137,7 @@ async function translateFunctions(
   return index;
 }
 
+const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
 function megabytes(bytes: number): string {
   return `${(bytes / 2 ** 20).toFixed(1)} MB`;
 }

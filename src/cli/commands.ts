@@ -85,7 +85,7 @@ export function parseCommandLine(words: readonly string[], version: () => string
   const row = findCommand(first);
   const tail = words.slice(1);
   if (asksForHelp(row, tail)) return { print: commandHelp(row) };
-  const { options, rest } = parseOptions(row.name, tail);
+  const { options, rest } = parseOptions(row.name, tail, row.maxWords === undefined);
   if (rest.length < row.minWords)
     throw new GojitError("bad-usage", `gojit ${row.name} needs more: gojit ${row.name} ${row.usage}.`);
   if (row.maxWords !== undefined && rest.length > row.maxWords) {
@@ -107,11 +107,12 @@ function findCommand(name: string): CommandRow {
   throw new GojitError("bad-usage", `there is no command "${name}"; ${hint}.`);
 }
 
-/** --help counts only before PROGRAM: after it, it is the guest's. */
+/** --help does not count where words are the guest's. */
 function asksForHelp(row: CommandRow, words: readonly string[]): boolean {
-  for (let index = 0; index < words.length && words[index]!.startsWith("-") && words[index] !== "--"; index++) {
+  for (let index = 0; index < words.length && words[index] !== "--"; index++) {
     const word = words[index]!;
     if (word === "--help" || word === "-h") return true;
+    if (!word.startsWith("-") && row.maxWords === undefined) return false;
     const option = optionsOf(row).find((candidate) => candidate.names.includes(word));
     if (option?.value !== undefined && !option.value.startsWith("[")) index++;
   }

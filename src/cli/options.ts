@@ -150,16 +150,27 @@ export function defaultOptions(): Options {
 }
 
 /**
- * Takes the options off the front of `words`, up to the first word that is none or to `--`.
+ * Takes the options out of `words`, up to `--`.
+ * @param guestArguments the first word that is no option ends them: what follows is the guest's
  * @returns the settings and the words that are left, untouched.
  * @throws GojitError (exit status 2) for options that are unknown, lack their value or make no sense.
  */
-export function parseOptions(command: CommandName, words: readonly string[]): { options: Options; rest: string[] } {
+export function parseOptions(
+  command: CommandName,
+  words: readonly string[],
+  guestArguments: boolean,
+): { options: Options; rest: string[] } {
   const options = defaultOptions();
+  const rest: string[] = [];
   let index = 0;
   while (index < words.length) {
     const word = words[index]!;
-    if (!word.startsWith("-") || word === "-") break;
+    if (!word.startsWith("-") || word === "-") {
+      if (guestArguments) break;
+      rest.push(word);
+      index++;
+      continue;
+    }
     index++;
     if (word === "--") break;
     const [name, attached] = splitWord(word);
@@ -176,7 +187,7 @@ export function parseOptions(command: CommandName, words: readonly string[]): { 
       row.apply(options, value);
     }
   }
-  return { options, rest: words.slice(index) };
+  return { options, rest: [...rest, ...words.slice(index)] };
 }
 
 function splitWord(word: string): [string, string | undefined] {
