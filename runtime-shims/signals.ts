@@ -342,9 +342,13 @@ export const sendToProcess = (kernel: KernelMemory, info: SignalInfo, kick: (slo
   return result;
 };
 
-/** A signal from the host's user or terminal, injected by the supervisor. */
-export const raiseProcessSignal = (kernel: KernelMemory, signo: number, kick: (slot: number) => void): number =>
-  sendToProcess(kernel, userSignal(signo, SI_KERNEL, 0, 0), kick);
+/** A signal from the host's user (`SI_USER`) or terminal (`SI_KERNEL`), injected by the supervisor. */
+export const raiseProcessSignal = (
+  kernel: KernelMemory,
+  signo: number,
+  code: typeof SI_USER | typeof SI_KERNEL,
+  kick: (slot: number) => void,
+): number => sendToProcess(kernel, userSignal(signo, code, 0, 0), kick);
 
 /** Whether an unmasked signal is pending for the thread. Takes no lock. */
 export const deliverable = (thread: Thread): boolean => {

@@ -4,7 +4,7 @@ import { EAGAIN, EINTR, EINVAL, ENOMEM, EPERM, ESRCH } from "../runtime-shims/er
 import { CONTINUE, ENDED, REPLACED } from "../runtime-shims/outcome.js";
 import { deliverPending, syscall } from "../runtime-shims/personality.js";
 import { fault } from "../runtime-shims/signal-delivery.js";
-import { raiseProcessSignal, SIGFPE, SIGSEGV, SIGURG } from "../runtime-shims/signals.js";
+import { raiseProcessSignal, SI_USER, SIGFPE, SIGSEGV, SIGURG } from "../runtime-shims/signals.js";
 import type { Thread } from "../runtime-shims/threads.js";
 import { call, type Guest, newGuest, NR, resultOf, setCall, sp } from "./kernel-fixture.js";
 
@@ -259,7 +259,7 @@ describe("sending", () => {
     const guest = newGuest();
     const { thread, kernel, log } = guest;
     install(guest, 15, SA_SIGINFO);
-    raiseProcessSignal(kernel, 15, (slot) => log.kicks.push(slot));
+    raiseProcessSignal(kernel, 15, SI_USER, (slot) => log.kicks.push(slot));
     expect(log.kicks).toEqual([0]);
     thread.cpu.rip = 0x401777;
     writeRegister(thread.cpu, RBX, 5);

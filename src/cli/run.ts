@@ -3,8 +3,9 @@ import { availableParallelism } from "node:os";
 import type { Worker } from "node:worker_threads";
 import { prepareNodeFiles } from "../../runtime-shims/host/node-files.js";
 import { feedStdin, followTerminalSize } from "../../runtime-shims/host/node-stdin.js";
+import { isTerminal } from "../../runtime-shims/host/node-terminal.js";
 import { header } from "../../runtime-shims/kernel-memory.js";
-import { raiseProcessSignal } from "../../runtime-shims/signals.js";
+import { raiseProcessSignal, SI_KERNEL, SI_USER } from "../../runtime-shims/signals.js";
 import type { KnownCode } from "../cache/node-code-cache.js";
 import { checkEngine } from "../engine-features.js";
 import { DEFAULT_HOT } from "../machine/hot.js";
@@ -35,6 +36,9 @@ const FORWARDED = {
   SIGCONT: 18,
   SIGWINCH: 28,
 };
+
+/** Those that a terminal sends. */
+const FROM_TERMINAL = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGWINCH"];
 
 /**
  * `gojit run`: the guest's exit status.
@@ -83,11 +87,16 @@ export async function runCommand(parsed: ParsedCommand, early?: Worker): Promise
       platform,
     );
     machine.kernel.words[header.umask] = process.umask();
-    const raise = (signo: number): void => void raiseProcessSignal(machine.kernel, signo, (slot) => machine.kick(slot));
-    feedStdin(machine.kernel, raise);
+    const raise = (signo: number, code: typeof SI_USER | typeof SI_KERNEL): void =>
+      void raiseProcessSignal(machine.kernel, signo, code, (slot) => machine.kick(slot));
+    feedStdin(machine.kernel, (signo) => raise(signo, SI_KERNEL));
     followTerminalSize(machine.kernel);
+    // Node does not say who sent a signal.
+    const terminal = isTerminal(0);
     for (const [name, number] of Object.entries(FORWARDED)) {
-      process.on(name as NodeJS.Signals, () => raise(number));
+      process.on(name as NodeJS.Signals, () =>
+        raise(number, terminal && FROM_TERMINAL.includes(name) ? SI_KERNEL : SI_USER),
+      );
     }
     const timer =
       options.timeoutMs === undefined
