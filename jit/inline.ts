@@ -8,30 +8,46 @@ import { mapEdges, successors, type Block, type Edge, type Region } from "./regi
 /** Instructions of a callee that is inlined: of a leaf, of one that calls others, and of the function itself. */
 const LEAF_INSTRUCTIONS = 20;
 const WRAPPER_INSTRUCTIONS = 16;
-export const CALLEE_INSTRUCTIONS = 40;
+const CALLEE_INSTRUCTIONS = 40;
+/** Instructions of a hot callee. */
+const HOT_INSTRUCTIONS = 200;
 /** Instructions that inlining adds to one region: translation takes its time, and most code runs only once. */
 const ADDED_INSTRUCTIONS = 150;
+/** The same, hot callees included: half of a short function's time is spent at its borders. */
+const ADDED_HOT_INSTRUCTIONS = 800;
 /** Calls inside inlined callees are inlined down to this depth. */
 const MAX_DEPTH = 3;
 
-/** Finds the region of a function; null if that has more than `CALLEE_INSTRUCTIONS`. */
-export type FindCallee = (pc: number) => Region | null;
+/** Finds the region of a function; null if that has more than `limit` instructions. */
+export type FindCallee = (pc: number, limit: number) => Region | null;
 
-/** Replaces direct calls of small compiled functions in compiled code, the first ones first. */
-export function inlineCalls(region: Region, find: FindCallee): Region {
+/** What inlining goes by. */
+export interface InlineOptions {
+  readonly find: FindCallee;
+  /** True if the function at an address runs often. */
+  readonly isHot: (pc: number) => boolean;
+  /** Of the usual number of instructions that may be added. */
+  readonly share: number;
+}
+
+/** Replaces direct calls of small or hot compiled functions in compiled code, the first ones first. */
+export function inlineCalls(region: Region, { find, isHot, share }: InlineOptions): Region {
   if (region.function?.origin !== "compiler") return region;
   const blocks = [...region.blocks];
   const depths = blocks.map(() => 0);
-  let budget = ADDED_INSTRUCTIONS;
+  let added = 0;
   for (let at = 0; at < blocks.length; at++) {
     const { end } = blocks[at]!;
     if (end.kind !== "call" || end.target < 0 || !("block" in end.next) || depths[at]! >= MAX_DEPTH) continue;
     const recursive = end.target === region.entry;
-    const callee = find(end.target);
-    if (!callee || callee.instructionCount > budget || !canInline(callee)) continue;
-    const most = recursive ? CALLEE_INSTRUCTIONS : isLeaf(callee) ? LEAF_INSTRUCTIONS : WRAPPER_INSTRUCTIONS;
+    const hot = !recursive && isHot(end.target);
+    const callee = find(end.target, hot ? HOT_INSTRUCTIONS : CALLEE_INSTRUCTIONS);
+    if (!callee || !canInline(callee)) continue;
+    const most = hot || recursive ? Infinity : isLeaf(callee) ? LEAF_INSTRUCTIONS : WRAPPER_INSTRUCTIONS;
     if (callee.instructionCount > most) continue;
-    budget -= callee.instructionCount;
+    const budget = (hot ? ADDED_HOT_INSTRUCTIONS : ADDED_INSTRUCTIONS) * share;
+    if (added + callee.instructionCount > budget) continue;
+    added += callee.instructionCount;
     const base = blocks.length;
     const { items } = blocks[at]!;
     const returnTo = items[items.length - 1]!.insn.next;

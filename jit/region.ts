@@ -3,7 +3,7 @@
  * limited in size. Edges that leave are exits.
  */
 import type { CodeSource, FunctionInfo } from "./code-source.js";
-import { CALLEE_INSTRUCTIONS, inlineCalls } from "./inline.js";
+import { inlineCalls } from "./inline.js";
 import { InstructionDecoder, mnemonicName, OP_MEM, type Insn } from "./decode.js";
 import { entryFor, flagsRead, flagsWritten, registersRead, registersWritten } from "./lift/index.js";
 import type { BlockEnd, InstructionEntry } from "./lift/entry.js";
@@ -123,29 +123,37 @@ export function mapEdges(end: Terminator, map: (edge: Edge) => Edge): Terminator
 export class RegionFinder {
   private readonly decoder = new InstructionDecoder();
   private readonly source: CodeSource;
+  private readonly isHot: (pc: number) => boolean;
 
   /** What has been decoded lately: a callee is looked at by its callers and then by itself. */
   private readonly items = new Map<number, Item>();
-  private readonly callees = new Map<number, Region | null>();
+  /** By entry: what was found of a callee with the largest limit that was asked for. */
+  private readonly callees = new Map<number, { readonly region: Region | null; readonly limit: number }>();
   /** By entry into hand-written code: whether it returns without having written a flag. */
   private readonly flagKeepers = new Map<number, boolean>();
   /** By entry, oldest first: regions that were too large for one module are asked for again. */
   private readonly recent = new Map<number, { readonly region: Region; readonly limit: number }>();
 
-  constructor(source: CodeSource) {
+  /** @param isHot true if the function at an address runs often */
+  constructor(source: CodeSource, isHot: (pc: number) => boolean = () => false) {
     this.source = source;
+    this.isHot = isHot;
   }
 
   /**
-   * The region of `entry` with at most `limit` instructions, plus those of inlined callees; null if nothing executable
-   * is there.
+   * The region of `entry` with at most `limit` instructions, plus those of inlined callees, `share` of as many as usual;
+   * null if nothing executable is there.
    */
-  find(entry: number, limit: number): Region | null {
+  find(entry: number, limit: number, share = 1): Region | null {
     const known = this.recent.get(entry);
     if (known?.limit === limit) return known.region;
     const alone = this.findAlone(entry, limit);
     if (!alone) return null;
-    const region = inlineCalls(alone, (pc) => this.findCallee(pc));
+    const region = inlineCalls(alone, {
+      find: (pc, most) => this.findCallee(pc, most),
+      isHot: this.isHot,
+      share,
+    });
     this.markFlagKeepers(region);
     if (this.recent.size >= RECENT_REGIONS) this.recent.delete(this.recent.keys().next().value!);
     this.recent.set(entry, { region, limit });
@@ -160,17 +168,17 @@ export class RegionFinder {
     this.recent.clear();
   }
 
-  private findCallee(pc: number): Region | null {
-    let region = this.callees.get(pc);
-    if (region === undefined) {
+  /** The region of the function at `pc` if that is compiled and has at most `limit` instructions. */
+  private findCallee(pc: number, limit: number): Region | null {
+    let known = this.callees.get(pc);
+    if (!known || known.limit < limit) {
       const info = this.source.functionAt(pc);
       // By its size in bytes first: no long function is decoded for nothing.
-      const small =
-        info?.start === pc && info.origin === "compiler" && info.end - info.start <= CALLEE_INSTRUCTIONS * 8;
-      region = small ? this.findAlone(pc, CALLEE_INSTRUCTIONS) : null;
-      this.callees.set(pc, region);
+      const small = info?.start === pc && info.origin === "compiler" && info.end - info.start <= limit * 8;
+      known = { region: small ? this.findAlone(pc, limit) : null, limit };
+      this.callees.set(pc, known);
     }
-    return region;
+    return known.region && known.region.instructionCount <= limit ? known.region : null;
   }
 
   private markFlagKeepers(region: Region): void {

@@ -13,10 +13,8 @@ export interface TranslatorOptions {
   readonly guestBase: number;
   /** Maximum size of the guest memory in Wasm pages. */
   readonly guestPages: number;
-  /** A function of at most so many instructions becomes one region. */
+  /** Instructions of a function that become one region; what goes beyond becomes others when it is reached. */
   readonly functionInstructions: number;
-  /** Instructions in a region of a larger function, most of which is never reached in one run. */
-  readonly pieceInstructions: number;
   /** Instructions in one module: likely callees are brought along up to this. */
   readonly moduleInstructions: number;
   /** Milliseconds, for counters. */
@@ -35,7 +33,6 @@ export interface TranslatorHooks {
 
 export const DEFAULT_TRANSLATOR_OPTIONS = {
   functionInstructions: 400,
-  pieceInstructions: 150,
   moduleInstructions: 250,
 } as const;
 
@@ -49,9 +46,6 @@ export interface TranslationCounts {
   liftMs: number;
   emitMs: number;
 }
-
-/** Mean length of an instruction in Go programs. */
-const MEAN_INSTRUCTION_BYTES = 4.3;
 
 /** Regions of a dozen instructions fit every stack. */
 const SMALLEST_SHARE = 1 / 16;
@@ -71,7 +65,6 @@ export class Translator {
   private readonly finder: RegionFinder;
   private readonly emitter: RegionEmitter;
   private readonly arena: CodeArena;
-  private readonly source: CodeSource;
   private readonly options: TranslatorOptions;
   private readonly hooks: TranslatorHooks;
   private epoch = 0;
@@ -81,8 +74,7 @@ export class Translator {
     this.options = options;
     this.hooks = hooks;
     this.lifter = new Lifter(this.w, { guestBase: options.guestBase });
-    this.finder = new RegionFinder(source);
-    this.source = source;
+    this.finder = new RegionFinder(source, (pc) => this.isTranslated(pc));
     this.emitter = new RegionEmitter(this.w, this.lifter, source);
   }
 
@@ -93,8 +85,7 @@ export class Translator {
       const { epoch } = this.arena;
       if (epoch !== this.epoch) this.finder.forget();
       this.epoch = epoch;
-      const slot = this.arena.slotOf(pc);
-      if (slot > BOUNCE_SLOT && this.arena.moduleOf(slot) >= 0) return true;
+      if (this.isTranslated(pc)) return true;
       const regions = this.collect(pc, share);
       if (regions.length === 0) return false;
       try {
@@ -119,7 +110,7 @@ export class Translator {
     let budget = this.options.moduleInstructions * share;
     while (queue.length && budget > 0) {
       const entry = queue.shift()!;
-      const region = this.finder.find(entry, this.regionLimit(entry) * share);
+      const region = this.finder.find(entry, this.options.functionInstructions * share, share);
       if (!region) continue;
       if (regions.length && region.instructionCount > budget) continue;
       budget -= region.instructionCount;
@@ -127,19 +118,17 @@ export class Translator {
       for (const callee of directCallees(region)) {
         if (seen.has(callee)) continue;
         seen.add(callee);
-        const slot = this.arena.slotOf(callee);
-        if ((slot === 0 || this.arena.moduleOf(slot) < 0) && this.hooks.isLikely(callee)) queue.push(callee);
+        if (!this.isTranslated(callee) && this.hooks.isLikely(callee)) queue.push(callee);
       }
     }
     this.counts.findMs += this.options.now() - started;
     return regions;
   }
 
-  private regionLimit(entry: number): number {
-    const { functionInstructions, pieceInstructions } = this.options;
-    const info = this.source.functionAt(entry);
-    const likely = info ? (info.end - info.start) / MEAN_INSTRUCTION_BYTES : 0;
-    return likely <= functionInstructions ? functionInstructions : pieceInstructions;
+  /** Interpreted code becomes hot from the inside out: what is translated before its caller is hot. */
+  private isTranslated(pc: number): boolean {
+    const slot = this.arena.slotOf(pc);
+    return slot > BOUNCE_SLOT && this.arena.moduleOf(slot) >= 0;
   }
 
   private publish(regions: readonly Region[], epoch: number): number {
