@@ -41,6 +41,11 @@ import { CPU, i32, i64, none, v128, type Expr, type FunctionRef, type Type, type
 /** Name of the function table in emitted modules. */
 export const TABLE = "t";
 
+/** Frames of `headroom`, 4 KiB each, that the machine's own code may use below translated code. */
+export const HEADROOM_FRAMES = 16;
+/** The same for reading the clock, which is JavaScript of a few short functions, and frequent. */
+const CLOCK_HEADROOM_FRAMES = 4;
+
 /** How code outside the region is reached. */
 export interface Linkage {
   /** Name of the function for `pc` if it is in the module being built. */
@@ -276,8 +281,10 @@ export class RegionEmitter {
     const { w, l } = this;
     this.leave(state, { registers: ALL_REGISTERS, flags: ALL_FLAGS });
     l.emit(this.storeRip(w.i32.const(insn.pc)));
-    l.emit(w.call("headroom", [w.i32.const(0)], none));
-    if (mnemonicName(insn.mnemonic) === "Rdtsc") l.emit(w.call("rdtsc", [], none));
+    const readsClock = mnemonicName(insn.mnemonic) === "Rdtsc";
+    const frames = readsClock ? CLOCK_HEADROOM_FRAMES : HEADROOM_FRAMES;
+    l.emit(w.call("headroom", [w.i32.const(frames)], none));
+    if (readsClock) l.emit(w.call("rdtsc", [], none));
     else {
       l.emit(this.storeRip(w.i32.const(insn.next)));
       const result = l.fresh(i32);

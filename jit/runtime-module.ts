@@ -3,7 +3,7 @@
  * stand in table slots which have no translated region. It is made when gojit is built.
  */
 import { CPU_GPR, CPU_LOOKUP, CPU_PAGES, CPU_POLL, CPU_RIP, LOOKUP_ENTRIES } from "./cpu-block.js";
-import { TABLE } from "./emit-region.js";
+import { HEADROOM_FRAMES, TABLE } from "./emit-region.js";
 import { addInterpreter, HANDLER_SLOTS, HANDLERS } from "./interpreter/handlers.js";
 import { RECORD_PAGES } from "./interpreter/layout.js";
 import { RECORDS } from "./interpreter/record-lifter.js";
@@ -93,17 +93,14 @@ export function addLookupFunction(w: WasmBuilder): void {
   );
 }
 
-/** Bytes of the host's stack that the machine's own code may use below translated code. */
-const HEADROOM_BYTES = 1 << 16;
 const FRAME_OPERANDS = 256;
-const FRAME_BYTES = 16 * FRAME_OPERANDS;
 
-const checkHeadroom = (w: WasmBuilder): Expr => w.call("headroom", [w.i32.const(0)], none);
+const checkHeadroom = (w: WasmBuilder): Expr => w.call("headroom", [w.i32.const(HEADROOM_FRAMES)], none);
 
 /**
- * `headroom(0)` does nothing, but overflows the host's stack if less than `HEADROOM_BYTES` of it are left: JavaScript
- * called after it will not run out of stack half-way through an effect. It takes up that much in frames of a function
- * that needs many values at once, on a path that is never taken: one such frame would be slow to compile.
+ * `headroom(n)` does nothing, but overflows the host's stack if less than n times 4 KiB of it are left:
+ * JavaScript called after it will not run out of stack half-way through an effect. It takes up that much in frames of a
+ * function that needs many values at once, on a path that is never taken: one such frame would be slow to compile.
  */
 function addHeadroom(w: WasmBuilder): void {
   const level = () => w.local.get(0, i32);
@@ -121,8 +118,7 @@ function addHeadroom(w: WasmBuilder): void {
       w.call("frame", [w.i32.sub(level(), w.i32.const(1))], none),
     ]),
   );
-  const levels = w.i32.const(HEADROOM_BYTES / FRAME_BYTES);
-  w.addFunction("headroom", w.types([i32]), none, [], w.call("frame", [levels], none));
+  w.addFunction("headroom", w.types([i32]), none, [], w.call("frame", [level()], none));
 }
 
 /** What the engine's own module imports beyond `moduleImports`: the record memory, and what interpretation asks for. */
@@ -139,7 +135,7 @@ const engineImports = (guestPages: number): string => `${moduleImports(guestPage
  * - `stub(pc, rsp) → (pc, rsp)`: stands for a region that is not translated, and interprets it;
  * - `wait(pc, rsp) → (pc, rsp)`: the same, but has it translated first;
  * - `bounce(pc, rsp) → (pc, rsp)`: gives `pc` back, so that all mirrored frames unwind to the dispatcher;
- * - `headroom(0)`: see `addHeadroom`.
+ * - `headroom(n)`: see `addHeadroom`.
  */
 export function buildEngine(w: WasmBuilder, guestBase: number, guestPages: number): Uint8Array {
   w.begin(engineImports(guestPages));

@@ -1,3 +1,4 @@
+import { hrtime } from "node:process";
 import type { HostClock } from "../hooks.js";
 
 /** Two readings of the wall clock this far apart (ms) are the same time: the finer one is used. */
@@ -7,7 +8,7 @@ const RANDOM_CHUNK = 65536;
 /** Clocks and entropy from Node. hrtime is the one clock that all Workers share. */
 export const nodeClock: HostClock = {
   monotonicNs: () => {
-    const [seconds, ns] = process.hrtime();
+    const [seconds, ns] = hrtime();
     return seconds * 1e9 + ns;
   },
   realtimeMs: () => {
