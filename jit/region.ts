@@ -119,11 +119,20 @@ export function mapEdges(end: Terminator, map: (edge: Edge) => Edge): Terminator
   }
 }
 
+/** What is known of the program's run so far. */
+export interface Profile {
+  /** True if the function at an address runs often. */
+  readonly isHot: (pc: number) => boolean;
+  /** False if control has never come to an address: what is there is left out of regions. */
+  readonly isReached: (pc: number) => boolean;
+}
+const ALL_ALIKE: Profile = { isHot: () => false, isReached: () => true };
+
 /** Finds regions; one instance can be used for any number of them. */
 export class RegionFinder {
   private readonly decoder = new InstructionDecoder();
   private readonly source: CodeSource;
-  private readonly isHot: (pc: number) => boolean;
+  private readonly profile: Profile;
 
   /** What has been decoded lately: a callee is looked at by its callers and then by itself. */
   private readonly items = new Map<number, Item>();
@@ -134,10 +143,9 @@ export class RegionFinder {
   /** By entry, oldest first: regions that were too large for one module are asked for again. */
   private readonly recent = new Map<number, { readonly region: Region; readonly limit: number }>();
 
-  /** @param isHot true if the function at an address runs often */
-  constructor(source: CodeSource, isHot: (pc: number) => boolean = () => false) {
+  constructor(source: CodeSource, profile: Profile = ALL_ALIKE) {
     this.source = source;
-    this.isHot = isHot;
+    this.profile = profile;
   }
 
   /**
@@ -147,11 +155,11 @@ export class RegionFinder {
   find(entry: number, limit: number, share = 1): Region | null {
     const known = this.recent.get(entry);
     if (known?.limit === limit) return known.region;
-    const alone = this.findAlone(entry, limit);
+    const alone = this.findAlone(entry, limit, this.profile.isReached);
     if (!alone) return null;
     const region = inlineCalls(alone, {
       find: (pc, most) => this.findCallee(pc, most),
-      isHot: this.isHot,
+      isHot: this.profile.isHot,
       share,
     });
     this.markFlagKeepers(region);
@@ -228,14 +236,16 @@ export class RegionFinder {
     return item;
   }
 
-  private findAlone(entry: number, limit: number): Region | null {
+  /** @param isReached what is not is left out */
+  private findAlone(entry: number, limit: number, isReached: Profile["isReached"] = () => true): Region | null {
     const info = this.source.functionAt(entry);
     const window = this.source.read(entry, 1).length ? this.window(entry, info) : null;
     if (!window) return null;
     this.decoder.open(window.bytes, window.start);
     if (this.items.size > RECENT_ITEMS) this.items.clear();
     try {
-      return this.explore(entry, limit, info, window.start, window.start + window.bytes.length);
+      const { start, bytes } = window;
+      return this.explore(entry, limit, info, { low: start, high: start + bytes.length, isReached });
     } finally {
       this.decoder.close();
     }
@@ -249,7 +259,12 @@ export class RegionFinder {
     return start + bytes.length > entry ? { bytes, start } : null;
   }
 
-  private explore(entry: number, limit: number, info: FunctionInfo | null, low: number, high: number): Region {
+  private explore(
+    entry: number,
+    limit: number,
+    info: FunctionInfo | null,
+    { low, high, isReached }: { low: number; high: number; isReached: Profile["isReached"] },
+  ): Region {
     const insns = new Map<number, Item | Insn>();
     const leaders = new Set<number>([entry]);
     const tables = new Map<number, { index: number; targets: number[] }>();
@@ -285,13 +300,14 @@ export class RegionFinder {
           pc = insn.next;
           continue;
         }
-        if (ends === "branch" || ends === "call" || ends === "syscall") lead(insn.next);
-        if ((ends === "branch" || ends === "jump") && insn.target >= 0) lead(insn.target);
-        else if (ends === "jump") {
+        if (ends === "call" || ends === "syscall" || (ends === "branch" && isReached(insn.next))) lead(insn.next);
+        if ((ends === "branch" || ends === "jump") && insn.target >= 0) {
+          if (isReached(insn.target)) lead(insn.target);
+        } else if (ends === "jump") {
           const table = this.jumpTable(insn, before, low, high);
           if (table) {
             tables.set(pc, table);
-            table.targets.forEach(lead);
+            table.targets.filter(isReached).forEach(lead);
           }
         }
         break;

@@ -25,6 +25,8 @@ export interface TranslatorOptions {
 export interface TranslatorHooks {
   /** True where the code does not come from the program's file. */
   readonly isDynamic: (pc: number) => boolean;
+  /** False if the program has never come to an address: what is there is left for later. */
+  readonly isReached: (pc: number) => boolean;
   /** True if a function is likely to be called again: then it is brought along with its callers. */
   readonly isLikely: (pc: number) => boolean;
   /** There is a region for `pc` now. */
@@ -74,7 +76,11 @@ export class Translator {
     this.options = options;
     this.hooks = hooks;
     this.lifter = new Lifter(this.w, { guestBase: options.guestBase });
-    this.finder = new RegionFinder(source, (pc) => this.isTranslated(pc));
+    this.finder = new RegionFinder(source, {
+      // Interpreted code becomes hot from the inside out.
+      isHot: (pc) => this.isTranslated(pc),
+      isReached: (pc) => this.hooks.isReached(pc),
+    });
     this.emitter = new RegionEmitter(this.w, this.lifter, source);
   }
 
@@ -125,7 +131,6 @@ export class Translator {
     return regions;
   }
 
-  /** Interpreted code becomes hot from the inside out: what is translated before its caller is hot. */
   private isTranslated(pc: number): boolean {
     const slot = this.arena.slotOf(pc);
     return slot > BOUNCE_SLOT && this.arena.moduleOf(slot) >= 0;

@@ -44,13 +44,22 @@ const source: CodeSource = {
 
 /** How many calls of the caller's region are inlined. */
 function inlined(hot: boolean, share: number): number {
-  const region = new RegionFinder(source, () => hot).find(CODE, 100, share)!;
+  const region = new RegionFinder(source, { isHot: () => hot, isReached: () => true }).find(CODE, 100, share)!;
   return region.blocks.filter(({ end }) => end.kind === "resume").length;
 }
 
 test("hot callees are inlined", () => {
   expect(inlined(false, 1)).toBe(0);
   expect(inlined(true, 1)).toBe(2);
+});
+
+test("what was never reached is left out, but not what follows a call", () => {
+  const reached = new Set([CODE]);
+  const finder = new RegionFinder(source, { isHot: () => false, isReached: (pc) => reached.has(pc) });
+  const { blocks } = finder.find(CODE, 100)!;
+  // Up to the first call, the jump behind it, and the loop, which is a part of the first; not what follows the loop.
+  expect(blocks.map(({ end }) => end.kind)).toEqual(["call", "branch", "call"]);
+  expect(blocks[1]!.end).toMatchObject({ taken: { block: 2 }, fall: { exit: CODE + 5 + loop.length + 2 } });
 });
 
 test("less is inlined where a region must be small", () => {
