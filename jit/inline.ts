@@ -26,12 +26,14 @@ export interface InlineOptions {
   readonly find: FindCallee;
   /** True if the function at an address runs often. */
   readonly isHot: (pc: number) => boolean;
+  /** True if there may be one copy more of the long function at an address; it will be made. */
+  readonly mayCopy: (pc: number) => boolean;
   /** Of the usual number of instructions that may be added. */
   readonly share: number;
 }
 
 /** Replaces direct calls of small or hot compiled functions in compiled code, the first ones first. */
-export function inlineCalls(region: Region, { find, isHot, share }: InlineOptions): Region {
+export function inlineCalls(region: Region, { find, isHot, mayCopy, share }: InlineOptions): Region {
   if (region.function?.origin !== "compiler") return region;
   const blocks = [...region.blocks];
   const depths = blocks.map(() => 0);
@@ -47,6 +49,7 @@ export function inlineCalls(region: Region, { find, isHot, share }: InlineOption
     if (callee.instructionCount > most) continue;
     const budget = (hot ? ADDED_HOT_INSTRUCTIONS : ADDED_INSTRUCTIONS) * share;
     if (added + callee.instructionCount > budget) continue;
+    if (callee.instructionCount > CALLEE_INSTRUCTIONS && !mayCopy(end.target)) continue;
     added += callee.instructionCount;
     const base = blocks.length;
     const { items } = blocks[at]!;

@@ -66,6 +66,8 @@ export interface Region {
 /** Longest window of code that one region may come from. */
 const WINDOW_BYTES = 1 << 16;
 const MAX_TABLE = 512;
+/** So often at most a long function is inlined: without a limit, large programs have twice the code. */
+const MOST_COPIES = 8;
 const RECENT_REGIONS = 200;
 const RECENT_ITEMS = 30_000;
 
@@ -138,6 +140,8 @@ export class RegionFinder {
   private readonly items = new Map<number, Item>();
   /** By entry: what was found of a callee with the largest limit that was asked for. */
   private readonly callees = new Map<number, { readonly region: Region | null; readonly limit: number }>();
+  /** By entry: how often a long function was inlined. */
+  private readonly copies = new Map<number, number>();
   /** By entry into hand-written code: whether it returns without having written a flag. */
   private readonly flagKeepers = new Map<number, boolean>();
   /** By entry, oldest first: regions that were too large for one module are asked for again. */
@@ -160,6 +164,7 @@ export class RegionFinder {
     const region = inlineCalls(alone, {
       find: (pc, most) => this.findCallee(pc, most),
       isHot: this.profile.isHot,
+      mayCopy: (pc) => this.mayCopy(pc),
       share,
     });
     this.markFlagKeepers(region);
@@ -187,6 +192,13 @@ export class RegionFinder {
       this.callees.set(pc, known);
     }
     return known.region && known.region.instructionCount <= limit ? known.region : null;
+  }
+
+  private mayCopy(pc: number): boolean {
+    const copies = this.copies.get(pc) ?? 0;
+    if (copies >= MOST_COPIES) return false;
+    this.copies.set(pc, copies + 1);
+    return true;
   }
 
   private markFlagKeepers(region: Region): void {

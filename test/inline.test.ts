@@ -62,6 +62,19 @@ test("what was never reached is left out, but not what follows a call", () => {
   expect(blocks[1]!.end).toMatchObject({ taken: { block: 2 }, fall: { exit: CODE + 5 + loop.length + 2 } });
 });
 
+test("a long callee has so many copies, not more", () => {
+  const long = [...new Array<number>(50).fill(0x90), 0xc3];
+  const caller = [...new Array<number>(12).fill(0).flatMap((_, i) => call(CODE + 5 * i, CALLEE)), 0xc3];
+  const code = new Uint8Array(END - CODE);
+  code.set(caller);
+  code.set(long, CALLEE - CODE);
+  const finder = new RegionFinder(
+    { ...source, read: (pc, length) => code.slice(Math.max(pc - CODE, 0), Math.max(pc - CODE + length, 0)) },
+    { isHot: () => true, isReached: () => true },
+  );
+  expect(finder.find(CODE, 100)!.blocks.filter(({ end }) => end.kind === "resume").length).toBe(8);
+});
+
 test("less is inlined where a region must be small", () => {
   // 800 instructions are usual.
   expect(inlined(true, 40 / 800)).toBe(1);
