@@ -348,7 +348,7 @@ describe("gojit cache", () => {
     const json = JSON.parse((await gojit("cache", "--cache", directory, "--json", "ls")).stdout);
     expect(json).toMatchObject({ directory, packs: [{ program: hello }] });
     const cleared = await gojit("cache", "--cache", directory, "clear");
-    expect(cleared.stdout).toBe(`1 files removed from ${directory}\n`);
+    expect(cleared.stdout).toBe(`1 file removed from ${directory}\n`);
     expect(packsIn(directory)).toEqual([]);
     await expect(gojit("cache", "--cache", directory, "fill")).rejects.toMatchObject({ code: 2 });
     await expect(gojit("cache", "--cache", directory, "warm")).rejects.toMatchObject({ code: 2 });
