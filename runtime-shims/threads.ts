@@ -30,6 +30,8 @@ export const row = {
   name: 16,
   /** CPU time in µs, published now and then by the thread itself. */
   cpuUs: 20,
+  /** The KEEPCAPS flag (prctl), which changes nothing: there are no capabilities. */
+  keepCapabilities: 21,
 } as const;
 
 export const threadState = { free: 0, starting: 1, running: 2 } as const;

@@ -112,6 +112,18 @@ const query = (guest: FakeGuest, name: string, args: readonly (string | number)[
     }
     case "?utime":
       return guest.call("utimensat", -100, a, pack([8, b], [8, 0], [8, c], [8, 0]), 0);
+    case "?utimens": {
+      const [, ...times] = args as number[];
+      return guest.call("utimensat", -100, a, pack(...times.map((value) => [8, value] as const)), 0);
+    }
+    case "?ns": {
+      const at = guest.allocate(144);
+      const result = guest.call("newfstatat", -100, a, at, 0);
+      if (result < 0) return result;
+      const time = (from: number): string =>
+        `${memory.getInt64(from)}.${`${memory.getInt64(from + 8)}`.padStart(9, "0")}`;
+      return `${time(at + 72)} ${time(at + 88)}`;
+    }
     case "?watch":
       return guest.call("epoll_ctl", a, b, c, pack([4, d], [8, 1]));
     default:

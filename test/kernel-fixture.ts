@@ -121,6 +121,7 @@ export const NR = {
   rt_sigpending: 127,
   rt_sigsuspend: 130,
   sigaltstack: 131,
+  prctl: 157,
   arch_prctl: 158,
   gettid: 186,
   time: 201,

@@ -4,9 +4,9 @@ import { EAGAIN, EFAULT, EINVAL, ENOSYS, ETIMEDOUT } from "../runtime-shims/errn
 import { nodeClock } from "../runtime-shims/host/node-clock.js";
 import { ENDED, REPLACED } from "../runtime-shims/outcome.js";
 import { syscall } from "../runtime-shims/personality.js";
-import { row, rowOf } from "../runtime-shims/threads.js";
+import { row, rowOf, Thread } from "../runtime-shims/threads.js";
 import { runTimers } from "../runtime-shims/timers.js";
-import { call, type Guest, newGuest, NR, setCall, sp } from "./kernel-fixture.js";
+import { call, fakeCpu, type Guest, newGuest, NR, setCall, sp } from "./kernel-fixture.js";
 
 const WAIT = 128;
 const WAKE = 129;
@@ -193,6 +193,19 @@ describe("threads", () => {
     expect(call(thread, NR.clone, 0x4111, 0)).toBe(-ENOSYS);
     expect(call(thread, NR.fork)).toBe(-ENOSYS);
     expect(log.lines.length).toBe(1);
+  });
+
+  test("the KEEPCAPS flag is kept by thread, and inherited", () => {
+    const { thread, process } = newGuest();
+    const [PR_GET_KEEPCAPS, PR_SET_KEEPCAPS] = [7, 8];
+    expect(call(thread, NR.prctl, PR_GET_KEEPCAPS)).toBe(0);
+    expect(call(thread, NR.prctl, PR_SET_KEEPCAPS, 2)).toBe(-EINVAL);
+    expect(call(thread, NR.prctl, PR_SET_KEEPCAPS, 1)).toBe(0);
+    const tid = call(thread, NR.clone, THREAD_FLAGS, 0x502000);
+    expect(call(thread, NR.prctl, PR_SET_KEEPCAPS, 0)).toBe(0);
+    const child = new Thread(process, fakeCpu(), 1, tid);
+    expect(call(child, NR.prctl, PR_GET_KEEPCAPS)).toBe(1);
+    expect(call(thread, NR.prctl, PR_GET_KEEPCAPS)).toBe(0);
   });
 
   test("a thread's exit clears and wakes; the last one ends the process with the leader's code", async () => {

@@ -83,6 +83,12 @@ def query(name, args):
         return r if r < 0 else struct.unpack_from("q", buf, 88)[0]
     if name == "?utime":
         return call("utimensat", -100, args[0], bytearray(struct.pack("qqqq", args[1], 0, args[2], 0)), 0)
+    if name == "?utimens":
+        return call("utimensat", -100, args[0], bytearray(struct.pack("qqqq", *args[1:5])), 0)
+    if name == "?ns":
+        buf = bytearray(144)
+        r = call("newfstatat", -100, args[0], buf, 0)
+        return r if r < 0 else "%d.%09d %d.%09d" % struct.unpack_from("qqqq", buf, 72)
     if name == "?watch":
         return call("epoll_ctl", args[0], args[1], args[2], bytearray(struct.pack("IQ", args[3], 1)))
     raise KeyError(name)

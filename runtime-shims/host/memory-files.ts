@@ -368,11 +368,11 @@ const fill = (inode: Inode, out: FileStat): void => {
   out.ctimeNsec = inode.ctime.nsec;
 };
 
-const timeOf = (time: NewTime, old: TimePair): TimePair => (time === "now" ? now() : time === "keep" ? old : time);
+const timeOf = (time: NewTime): TimePair => (time === "now" ? now() : time);
 
 const setTimes = (inode: Inode, atime: NewTime, mtime: NewTime): number => {
-  inode.atime = timeOf(atime, inode.atime);
-  inode.mtime = timeOf(mtime, inode.mtime);
+  inode.atime = timeOf(atime);
+  inode.mtime = timeOf(mtime);
   inode.ctime = now();
   return 0;
 };

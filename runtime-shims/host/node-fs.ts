@@ -155,18 +155,11 @@ export class NodeFiles implements HostFiles {
   }
 
   setTimes(handle: number, atime: NewTime, mtime: NewTime): number {
-    return attempt(() => {
-      const old = needsOld(atime, mtime) ? fs.fstatSync(handle, { bigint: true }) : undefined;
-      fs.futimesSync(handle, seconds(atime, old?.atimeNs), seconds(mtime, old?.mtimeNs));
-    });
+    return attempt(() => fs.futimesSync(handle, seconds(atime), seconds(mtime)));
   }
 
   setTimesAt(root: number, path: string, atime: NewTime, mtime: NewTime): number {
-    return attempt(() => {
-      const hostPath = this.#path(root, path);
-      const old = needsOld(atime, mtime) ? fs.lstatSync(hostPath, { bigint: true }) : undefined;
-      fs.lutimesSync(hostPath, seconds(atime, old?.atimeNs), seconds(mtime, old?.mtimeNs));
-    });
+    return attempt(() => fs.lutimesSync(this.#path(root, path), seconds(atime), seconds(mtime)));
   }
 
   sync(handle: number, dataOnly: boolean): number {
@@ -284,12 +277,9 @@ const entryType = (entry: fs.Dirent<Buffer>): number => {
   return entry.isBlockDevice() ? S_IFBLK : 0;
 };
 
-const needsOld = (atime: NewTime, mtime: NewTime): boolean => atime === "keep" || mtime === "keep";
-
-/** node:fs takes seconds as a double, so what is kept or set is exact to about a quarter of a microsecond. */
-const seconds = (time: NewTime, oldNs: bigint | undefined): number | Date => {
+/** node:fs takes seconds as a double, so what is set is exact to about a quarter of a microsecond. */
+const seconds = (time: NewTime): number | Date => {
   if (time === "now") return Date.now() / 1000;
-  if (time === "keep") return Number(oldNs ?? 0n) / 1e9;
   // A negative number would mean "now" to node:fs.
   return time.sec < 0 ? new Date(time.sec * 1000 + Math.floor(time.nsec / 1e6)) : time.sec + time.nsec / 1e9;
 };

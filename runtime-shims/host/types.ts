@@ -58,8 +58,8 @@ export interface DirectoryEntry {
   readonly type: number;
 }
 
-/** A new timestamp: `"now"`, `"keep"`, or seconds and nanoseconds since 1970. */
-export type NewTime = "now" | "keep" | { readonly sec: number; readonly nsec: number };
+/** A new timestamp: `"now"`, or seconds and nanoseconds since 1970. */
+export type NewTime = "now" | { readonly sec: number; readonly nsec: number };
 
 /** Space on the file system that holds a root; all sizes in blocks. */
 export interface FileSystemSpace {

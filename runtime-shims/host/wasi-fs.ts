@@ -407,6 +407,5 @@ const timeOf = (host: Datetime | undefined): [sec: number, nsec: number] =>
 
 const timestamp = (time: NewTime): NewTimestamp => {
   if (time === "now") return { tag: "now" };
-  if (time === "keep") return { tag: "no-change" };
   return { tag: "timestamp", val: { seconds: BigInt(time.sec), nanoseconds: time.nsec } };
 };

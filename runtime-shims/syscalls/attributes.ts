@@ -118,7 +118,8 @@ const fchown = (thread: Thread, number: number, uid: number, gid: number): numbe
 const UTIME_NOW = 0x3fff_ffff;
 const UTIME_OMIT = 0x3fff_fffe;
 
-type Times = readonly [atime: NewTime, mtime: NewTime];
+/** `"keep"`: the time that the file has. */
+type Times = readonly [atime: NewTime | "keep", mtime: NewTime | "keep"];
 const NOW: Times = ["now", "now"];
 
 /** The two timestamps at an address; `unitNs` is the unit of their fractions (1 timespec, 1000 timeval). */
@@ -126,7 +127,7 @@ const readTimes = (thread: Thread, at: number, unitNs: number): Times | number =
   if (at === 0) return NOW;
   const { memory } = thread.process;
   if (!memory.readable(at, 32)) return -EFAULT;
-  const times: NewTime[] = [];
+  const times: (NewTime | "keep")[] = [];
   for (const from of [at, at + 16]) {
     const sec = memory.getInt64(from);
     const fraction = memory.getInt64(from + 8);
@@ -140,13 +141,32 @@ const readTimes = (thread: Thread, at: number, unitNs: number): Times | number =
 
 const scratch = new FileStat();
 
-const setTimesOf = (files: Files, mount: number, relative: string, times: Times): number => {
-  const result = files.host.setTimesAt(mount, relative, times[0], times[1]);
-  if (result === 0 && files.host.statAt(mount, relative, scratch) === 0) {
-    files.exactTimes.note(scratch, times[0], times[1]);
+/** Sets times, and notes the exact ones. A time that is to stay is set again: node:fs can only set both. */
+const setTimesExactly = (
+  files: Files,
+  stat: (out: FileStat) => number,
+  set: (atime: NewTime, mtime: NewTime) => number,
+  times: Times,
+): number => {
+  if (times.includes("keep")) {
+    const status = stat(scratch);
+    if (status < 0) return status;
+    files.exactTimes.refine(scratch);
   }
+  const atime = times[0] === "keep" ? { sec: scratch.atimeSec, nsec: scratch.atimeNsec } : times[0];
+  const mtime = times[1] === "keep" ? { sec: scratch.mtimeSec, nsec: scratch.mtimeNsec } : times[1];
+  const result = set(atime, mtime);
+  if (result === 0 && stat(scratch) === 0) files.exactTimes.note(scratch, atime, mtime);
   return result;
 };
+
+const setTimesOf = (files: Files, mount: number, relative: string, times: Times): number =>
+  setTimesExactly(
+    files,
+    (out) => files.host.statAt(mount, relative, out),
+    (atime, mtime) => files.host.setTimesAt(mount, relative, atime, mtime),
+    times,
+  );
 
 const setTimesAt = (thread: Thread, directory: number, path: number, times: Times | number, how: number): number => {
   if (typeof times === "number") return times;
@@ -168,11 +188,13 @@ const utimensat = (thread: Thread, directory: number, path: number, at: number, 
   return withOpen(
     thread,
     directory,
-    (files, handle) => {
-      const result = files.host.setTimes(handle, times[0], times[1]);
-      if (result === 0 && files.host.stat(handle, scratch) === 0) files.exactTimes.note(scratch, times[0], times[1]);
-      return result;
-    },
+    (files, handle) =>
+      setTimesExactly(
+        files,
+        (out) => files.host.stat(handle, out),
+        (atime, mtime) => files.host.setTimes(handle, atime, mtime),
+        times,
+      ),
     (files, mount, relative) => setTimesOf(files, mount, relative, times),
   );
 };

@@ -14,6 +14,7 @@ import { O_ACCMODE, O_APPEND, O_CLOEXEC, O_PATH, O_RDONLY } from "../file-kinds/
 import { FD_CAPACITY, fileKind, openFile } from "../files-layout.js";
 import { rewindDirectory } from "../directory-stream.js";
 import type { Files } from "../files.js";
+import { FileStat } from "../host/types.js";
 import type { Thread } from "../threads.js";
 import { address, buffer, choice, fd, flags, int, long, size, uint } from "./kinds.js";
 import type { SyscallRow } from "./table.js";
@@ -143,6 +144,28 @@ const sendfile = (thread: Thread, out: number, source: number, pointer: number, 
   );
 };
 
+/**
+ * Whether a copy within one file would read what it writes. The length counts up to the end of the file only.
+ * Source: fs/read_write.c, generic_copy_file_checks.
+ */
+const copiesOverItself = (
+  files: Files,
+  [source, from]: readonly [index: number, position: number],
+  [target, to]: readonly [index: number, position: number],
+  count: number,
+): boolean => {
+  const [a, b] = [new FileStat(), new FileStat()];
+  const { host, open } = files;
+  if (host.stat(open.get(source, openFile.handle), a) < 0 || host.stat(open.get(target, openFile.handle), b) < 0) {
+    return false;
+  }
+  if (a.ino !== b.ino || a.dev !== b.dev) return false;
+  const begin = from === OWN_OFFSET ? open.offset(source) : from;
+  const targetBegin = to === OWN_OFFSET ? open.offset(target) : to;
+  const length = Math.max(0, Math.min(count, a.size - begin));
+  return targetBegin + length > begin && targetBegin < begin + length;
+};
+
 const copyRange = (
   thread: Thread,
   source: number,
@@ -164,6 +187,7 @@ const copyRange = (
       if (sourceKind === fileKind.directory || targetKind === fileKind.directory) return -EISDIR;
       if (sourceKind !== fileKind.host || targetKind !== fileKind.host) return -EINVAL;
       if (files.open.get(targetIndex, openFile.flags) & O_APPEND) return -EBADF;
+      if (copiesOverItself(files, [sourceIndex, from], [targetIndex, to], count)) return -EINVAL;
       const result = copyOpen(files, thread, sourceIndex, from, targetIndex, to, Math.min(count, MAX_TRANSFER));
       const { memory } = thread.process;
       if (result > 0 && sourcePointer !== 0) memory.setUint64(sourcePointer, from + result);

@@ -131,6 +131,7 @@ const names = {
   PR_GET_DUMPABLE: 3,
   PR_SET_DUMPABLE: 4,
   PR_GET_KEEPCAPS: 7,
+  PR_SET_KEEPCAPS: 8,
   PR_SET_NAME: 15,
   PR_GET_NAME: 16,
   PR_GET_SECCOMP: 21,
@@ -172,6 +173,11 @@ const prctl = (thread: Thread, option: number, value: number, ...rest: [number, 
       kernel.words[header.dumpable] = value;
       return 0;
     case names.PR_GET_KEEPCAPS:
+      return kernel.words[thread.row + row.keepCapabilities];
+    case names.PR_SET_KEEPCAPS:
+      if (value !== 0 && value !== 1) return -EINVAL;
+      kernel.words[thread.row + row.keepCapabilities] = value;
+      return 0;
     case names.PR_GET_SECCOMP:
       return 0;
     case names.PR_CAPBSET_READ:

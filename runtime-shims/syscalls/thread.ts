@@ -97,6 +97,7 @@ const clone = (
   const base = rowOf(slot);
   Atomics.store(words, base + row.maskLo, words[thread.row + row.maskLo]);
   Atomics.store(words, base + row.maskHi, words[thread.row + row.maskHi]);
+  words[base + row.keepCapabilities] = words[thread.row + row.keepCapabilities];
   for (let word = 0; word < 4; word++) words[base + row.name + word] = words[thread.row + row.name + word];
   if ((wanted & CLONE_PARENT_SETTID) !== 0 && memory.writable(parentTid, 4)) memory.setUint32(parentTid, tid);
   if ((wanted & CLONE_CHILD_SETTID) !== 0 && memory.writable(childTid, 4)) memory.setUint32(childTid, tid);

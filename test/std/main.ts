@@ -41,7 +41,8 @@ async function comparePackage(name: string): Promise<void> {
     gojitOptions: values.gojit,
   });
   const listed = (await listTests(binary, options("native"))).filter((test) => chosen.test(test));
-  const tests = listed.filter((test) => values.all || reasonToLeaveOut(name, test) === undefined);
+  const compared = (test: string): boolean => values.all || reasonToLeaveOut(name, test) === undefined;
+  const tests = listed.filter(compared);
   const run = async (runner: Runner): Promise<{ results: Results; seconds: number }> => {
     rmSync(logFile(binary, runner), { force: true });
     const started = performance.now();
@@ -50,14 +51,14 @@ async function comparePackage(name: string): Promise<void> {
   };
   const native = await run("native");
   const gojit = await run("gojit");
-  const different = differences(native.results, gojit.results);
+  const different = differences(native.results, gojit.results).filter((test) => compared(test.name));
   for (const test of different) {
     console.log(`DIFFERENT ${name} ${test.name}: native ${test.native ?? "none"}, gojit ${test.gojit ?? "none"}`);
     console.log(excerpt(binary, test.name));
   }
-  const total = new Set([...native.results.keys(), ...gojit.results.keys()]).size;
+  const names = [...new Set([...native.results.keys(), ...gojit.results.keys()])].filter(compared);
   console.log(
-    `${name}, Go ${toolchain.version}: ${total - different.length} same, ${different.length} different, ` +
+    `${name}, Go ${toolchain.version}: ${names.length - different.length} same, ${different.length} different, ` +
       `${listed.length - tests.length} left out; natively ${counts(native.results)}, ` +
       `${native.seconds.toFixed(1)} s; gojit ${gojit.seconds.toFixed(1)} s`,
   );
@@ -70,11 +71,11 @@ function counts(results: Results): string {
   return [...kinds].map(([kind, count]) => `${count} ${kind}`).join(", ") || "nothing";
 }
 
-/** The last lines that gojit's log has before the end of a test, or at all when it has none. */
+/** What gojit's log has around the end of a test; without an end, around its beginning. */
 function excerpt(binary: TestBinary, test: string): string {
   const lines = readFileSync(logFile(binary, "gojit"), "latin1").split("\n");
   const end = lines.findLastIndex((line) => line.includes(`: ${test} (`));
-  const begin = lines.findLastIndex((line) => line.endsWith(` ${test}`));
-  const shown = end < 0 ? lines.slice(begin, begin + 12) : lines.slice(Math.max(end - 8, 0), end + 8);
+  const at = end < 0 ? lines.findLastIndex((line) => line.endsWith(` ${test}`)) : end;
+  const shown = at < 0 ? [] : lines.slice(Math.max(at - 6, 0), at + 4);
   return shown.map((line) => `    | ${line.slice(0, 300)}`).join("\n");
 }
