@@ -1,7 +1,7 @@
 import { initClock } from "./clock.js";
 import { GUEST_BASE, GUEST_TOP } from "./guest-memory.js";
 import type { HostClock, ThreadStart } from "./hooks.js";
-import { GUEST_PAGES, header, type KernelMemory, MAX_THREADS } from "./kernel-memory.js";
+import { GUEST_PAGES, header, type KernelMemory, MAX_PROGRAM_PARTS, MAX_THREADS } from "./kernel-memory.js";
 import { EXEC, FILE, MAPPED, PAGE_SIZE, PageMap, pageCeil, pageFloor, READ, STACK, WRITE } from "./page-map.js";
 import { initRlimits } from "./rlimits.js";
 import { initSignals } from "./signals.js";
@@ -13,6 +13,8 @@ export interface Segment {
   readonly vaddr: number;
   /** Its content in the file; the rest up to `memSize` is zero. */
   readonly bytes: Uint8Array;
+  /** Where that is in the file, in bytes; congruent to `vaddr` modulo the page size. */
+  readonly fileOffset: number;
   readonly memSize: number;
   /** PF_X = 1, PF_W = 2, PF_R = 4. */
   readonly flags: number;
@@ -128,7 +130,7 @@ class Loader {
     const words = this.#words;
     const limit = words[header.topPage] * PAGE_SIZE - STACK_BYTES - TOP_GAP;
     let end = FIRST_ADDRESS;
-    for (const { vaddr, bytes, memSize, flags } of image.segments) {
+    for (const { vaddr, bytes, fileOffset, memSize, flags } of image.segments) {
       const fileEnd = vaddr + bytes.length;
       const segmentEnd = vaddr + Math.max(memSize, bytes.length);
       if (!(vaddr >= FIRST_ADDRESS && segmentEnd <= limit)) {
@@ -139,6 +141,7 @@ class Loader {
       const bits = (flags & 7 ? READ : 0) | (flags & 2 ? WRITE : 0) | (flags & 1 ? EXEC : 0);
       const fileMapEnd = bytes.length === 0 ? pageFloor(vaddr) : pageCeil(fileEnd);
       this.#map(pageFloor(vaddr), fileMapEnd, bits | FILE);
+      this.#notePart(pageFloor(vaddr), fileMapEnd, pageFloor(fileOffset));
       if (pageCeil(segmentEnd) > fileMapEnd) this.#map(fileMapEnd, pageCeil(segmentEnd), bits);
       this.#pages.markDirty(Math.floor(vaddr / PAGE_SIZE), fileMapEnd / PAGE_SIZE);
       this.#bytes.set(bytes, vaddr - GUEST_BASE);
@@ -150,6 +153,16 @@ class Loader {
     words[header.brkStart] = brk;
     words[header.brk] = brk;
     words[header.mmapBasePage] = (Math.ceil((brk + BRK_ROOM) / MMAP_ALIGN) * MMAP_ALIGN) / PAGE_SIZE;
+  }
+
+  #notePart(...row: readonly [start: number, end: number, fileOffset: number]): void {
+    const count = this.#words[header.programPartCount];
+    if (count === MAX_PROGRAM_PARTS) return;
+    this.#words.set(
+      row.map((at) => at / PAGE_SIZE),
+      header.programParts + 3 * count,
+    );
+    this.#words[header.programPartCount] = count + 1;
   }
 
   #note(index: number, start: number, end: number): void {

@@ -113,7 +113,14 @@ export const header = {
   processRefused: 34,
   /** Low half of the latest CLOCK_MONOTONIC that a Worker has read, µs, where the host's clock needs it. */
   latestUs: 35,
+  /** How many rows of `programParts` are used. */
+  programPartCount: 36,
+  /** Where the program's file is mapped: rows of first page, end page and the file's page at the first. */
+  programParts: 40,
 } as const;
+
+/** Segments of the program that /proc/self/maps can name. */
+export const MAX_PROGRAM_PARTS = 64;
 
 /** Float64 index (from the start) of process-wide times (see clock.ts). */
 export const headerTimes = {

@@ -1,6 +1,8 @@
 import type { Files } from "./files.js";
 import { header, headerTimes, sections } from "./kernel-memory.js";
-import { EXEC, READ, SHARED, STACK, WRITE } from "./page-map.js";
+import { FileStat } from "./host/types.js";
+import { EXEC, FILE, READ, SHARED, STACK, WRITE } from "./page-map.js";
+import { majorOf, minorOf } from "./stat-layout.js";
 import type { Synthetic } from "./synthetic.js";
 
 const RLIMIT_NAMES: readonly (readonly [name: string, unit: string])[] = [
@@ -32,12 +34,45 @@ const guestBytes = (files: Files, startWord: number, endWord: number): Uint8Arra
 
 const hex = (address: number): string => address.toString(16).padStart(8, "0");
 
-/** Mapped ranges with equal protection, one per line. */
+/** A part of the program's file in memory, in pages; `offset` is that of `first` in the file. */
+interface ProgramPart {
+  readonly first: number;
+  readonly end: number;
+  readonly offset: number;
+}
+
+const programParts = (files: Files): ProgramPart[] => {
+  const { words } = files.process.kernel;
+  return Array.from({ length: words[header.programPartCount] }, (_, index) => {
+    const at = header.programParts + 3 * index;
+    return { first: words[at], end: words[at + 1], offset: words[at + 2] };
+  });
+};
+
+/** Device and inode of the program as maps shows them, zeros when the guest does not see its file. */
+const programFile = (files: Files): string => {
+  const { tree, host, executable } = files;
+  const inside = (guest: string): boolean => executable === guest || executable.startsWith(guest.replace(/\/?$/, "/"));
+  const mount = tree.mounts.reduce(
+    (best, { guest }, index) =>
+      inside(guest) && (best < 0 || guest.length > tree.mounts[best].guest.length) ? index : best,
+    -1,
+  );
+  const stat = new FileStat();
+  if (mount >= 0) host.statAt(mount, tree.relative(mount, executable), stat);
+  const number = (value: number): string => value.toString(16).padStart(2, "0");
+  return `${number(majorOf(stat.dev))}:${number(minorOf(stat.dev))} ${stat.ino}`;
+};
+
+/** Mapped ranges with equal protection, one per line. Source: fs/proc/task_mmu.c, show_map_vma. */
 const maps = (files: Files): string => {
   const { flags } = files.process.pages;
   const { words } = files.process.kernel;
   const heap = words[header.brkStart] >>> 12;
   const heapEnd = ((words[header.brk] >>> 0) + 4095) / 4096;
+  const vdso = words[header.vdso] >>> 12;
+  const parts = programParts(files);
+  const program = programFile(files);
   let text = "";
   for (let page = 0; page < flags.length;) {
     const flag = flags[page];
@@ -48,10 +83,16 @@ const maps = (files: Files): string => {
       page += next;
       continue;
     }
-    while (page < flags.length && flags[page] === flag) page++;
+    const part = flag & FILE ? parts.find((row) => first >= row.first && first < row.end) : undefined;
+    while (page < (part?.end ?? flags.length) && flags[page] === flag) page++;
     const protection = `${flag & READ ? "r" : "-"}${flag & WRITE ? "w" : "-"}${flag & EXEC ? "x" : "-"}`;
-    const name = flag & STACK ? "[stack]" : first >= heap && first < heapEnd ? "[heap]" : "";
-    const line = `${hex(first * 4096)}-${hex(page * 4096)} ${protection}${flag & SHARED ? "s" : "p"} 00000000 00:00 0 `;
+    const offset = part === undefined ? 0 : (part.offset + first - part.first) * 4096;
+    const file = part === undefined ? "00:00 0" : program;
+    const line = `${hex(first * 4096)}-${hex(page * 4096)} ${protection}${flag & SHARED ? "s" : "p"} ${hex(offset)} ${file} `;
+    let name = part === undefined ? "" : files.executable;
+    if (flag & STACK) name = "[stack]";
+    else if (first === vdso) name = "[vdso]";
+    else if (first >= heap && first < heapEnd) name = "[heap]";
     text += name === "" ? `${line}\n` : `${line.padEnd(73)}${name}\n`;
   }
   return text;

@@ -32,8 +32,8 @@ export const storeStat = (memory: GuestMemory, at: number, stat: FileStat): void
 
 const STATX_BASIC_STATS = 0x7ff;
 
-const majorOf = (dev: number): number => Math.floor(dev / 256) % 4096;
-const minorOf = (dev: number): number => (dev % 256) + Math.floor(dev / 0x100000) * 256;
+export const majorOf = (dev: number): number => Math.floor(dev / 256) % 4096;
+export const minorOf = (dev: number): number => (dev % 256) + Math.floor(dev / 0x100000) * 256;
 
 /** Stores a struct statx with the basic fields. */
 export const storeStatx = (memory: GuestMemory, at: number, stat: FileStat): void => {

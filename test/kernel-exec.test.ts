@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
+import { attachFiles } from "../runtime-shims/files.js";
 import { decodeText } from "../runtime-shims/guest-memory.js";
+import { MemoryFiles } from "../runtime-shims/host/memory-files.js";
 import { buildVdso } from "../runtime-shims/vdso.js";
 import { ENTRY, newGuest, sp } from "./kernel-fixture.js";
 
@@ -90,4 +92,26 @@ test("the vDSO has what Go looks for", () => {
     const code = image[start] === 0x83 ? start + 5 + image[start + 4] : start;
     expect([...image.subarray(code, code + 8)]).toEqual([0xb8, nr, 0, 0, 0, 0x0f, 0x05, 0xc3]);
   }
+});
+
+test("/proc/self/maps names the program with its offsets, the stack and the vDSO", () => {
+  const { process, thread } = newGuest();
+  const files = attachFiles(process, {
+    host: new MemoryFiles({ prog: "content" }, [""], { write: () => 0 }, 0, 0),
+    mounts: [{ guest: "/bin", readOnly: true }],
+    executable: "/bin/prog",
+    currentDirectory: "/",
+  });
+  const maps = files.tree.find("/proc/1000/maps")?.synthetic;
+  const text = maps?.kind === "file" ? (maps.content(thread) as string) : "";
+  const lines = text.trimEnd().split("\n");
+  // Fields are separated by spaces; the name begins in column 74.
+  expect(lines.map((line) => line.replace(/(\w\w:\w\w) [1-9]\d* +(?=\/)/, "DEV INODE "))).toEqual([
+    "00400000-00402000 r-xp 00000000 DEV INODE /bin/prog",
+    "00500000-00501000 rw-p 00002000 DEV INODE /bin/prog",
+    "00501000-00504000 rw-p 00000000 00:00 0 ",
+    `${"0f7f0000-0fff0000 rw-p 00000000 00:00 0".padEnd(73)}[stack]`,
+    `${"0fff1000-0fff2000 r-xp 00000000 00:00 0".padEnd(73)}[vdso]`,
+  ]);
+  expect(lines[0]!.indexOf("/bin/prog")).toBe(73);
 });

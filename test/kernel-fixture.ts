@@ -57,8 +57,8 @@ export const newGuest = (memoryBytes = 256 << 20, options: Partial<ExecOptions> 
   const start = createProcess(kernel, buffer, nodeClock, {
     image: {
       segments: [
-        { vaddr: 0x400000, bytes: new Uint8Array(0x2000).fill(0x90), memSize: 0x2000, flags: 5 },
-        { vaddr: 0x500000, bytes: Uint8Array.of(1, 2, 3), memSize: 0x4000, flags: 6 },
+        { vaddr: 0x400000, bytes: new Uint8Array(0x2000).fill(0x90), fileOffset: 0, memSize: 0x2000, flags: 5 },
+        { vaddr: 0x500000, bytes: Uint8Array.of(1, 2, 3), fileOffset: 0x2000, memSize: 0x4000, flags: 6 },
       ],
       entry: ENTRY,
       programHeaders: 0x400040,

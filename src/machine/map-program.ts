@@ -38,6 +38,7 @@ export function mapProgram(
         segments: image.segments.map((segment) => ({
           vaddr: segment.vaddr,
           bytes: image.bytes.subarray(segment.fileOffset, segment.fileOffset + segment.fileSize),
+          fileOffset: segment.fileOffset,
           memSize: segment.memSize,
           flags: segment.flags,
         })),
