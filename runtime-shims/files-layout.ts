@@ -10,6 +10,8 @@ export const OPEN_FILE_CAPACITY = 4096;
 export const OPEN_FILE_WORDS = 32;
 /** Longest path including its NUL. */
 export const PATH_MAX = 4096;
+/** Room for the canonical path of an open file or of the working directory: relative paths lead deeper than PATH_MAX. */
+export const STORED_PATH_BYTES = 8192;
 /** Longest name without its NUL. */
 export const NAME_MAX = 255;
 export const PIPE_CAPACITY = 512;
@@ -39,12 +41,12 @@ const part = (bytes: number): number => {
 export const filesParts = {
   header: part(4 * FILES_HEADER_WORDS),
   /** Path of the working directory: bytes; their number is in the header. */
-  cwd: part(PATH_MAX),
+  cwd: part(STORED_PATH_BYTES),
   /** One word for each fd: 0 free, otherwise (open file + 1) | CLOEXEC_BIT. */
   fds: part(4 * FD_CAPACITY),
   openFiles: part(4 * OPEN_FILE_WORDS * OPEN_FILE_CAPACITY),
   /** Guest path of each open file. */
-  paths: part(PATH_MAX * OPEN_FILE_CAPACITY),
+  paths: part(STORED_PATH_BYTES * OPEN_FILE_CAPACITY),
   /** Last name that getdents64 gave out, for each open directory. */
   lastNames: part((NAME_MAX + 1) * OPEN_FILE_CAPACITY),
   pipes: part(4 * PIPE_WORDS * PIPE_CAPACITY),

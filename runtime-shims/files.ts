@@ -5,7 +5,7 @@ import { forgetWatched } from "./file-kinds/epoll.js";
 import type { FileKind } from "./file-kinds/kind.js";
 import { fileMapper } from "./file-mapper.js";
 import { kinds } from "./file-kinds/kinds.js";
-import { filesHeader, filesParts, openFile, PATH_MAX } from "./files-layout.js";
+import { filesHeader, filesParts, openFile, STORED_PATH_BYTES } from "./files-layout.js";
 import { unlock } from "./flock.js";
 import { StdinRing } from "./host/stdin-ring.js";
 import { FileStat, type HostFiles, S_IFCHR } from "./host/types.js";
@@ -224,7 +224,7 @@ export class Files {
   }
 
   set cwd(path: string) {
-    const encoded = encodeName(path).subarray(0, PATH_MAX);
+    const encoded = encodeName(path).subarray(0, STORED_PATH_BYTES);
     this.#bytes.set(encoded, sections.files + filesParts.cwd);
     Atomics.store(this.#words, filesHeaderWord(filesHeader.cwdLength), encoded.length);
   }

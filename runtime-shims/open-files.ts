@@ -9,7 +9,7 @@ import {
   OPEN_FILE_CAPACITY,
   OPEN_FILE_WORDS,
   openFile,
-  PATH_MAX,
+  STORED_PATH_BYTES,
 } from "./files-layout.js";
 import { type KernelMemory, sections } from "./kernel-memory.js";
 import { acquireWord, releaseWord } from "./lock.js";
@@ -134,13 +134,13 @@ export class OpenFiles {
 
   /** Guest path under which the file was opened; pseudo paths such as `pipe:[3]` too. */
   path(index: number): string {
-    const start = sections.files + filesParts.paths + index * PATH_MAX;
+    const start = sections.files + filesParts.paths + index * STORED_PATH_BYTES;
     return decodeName(this.#bytes.subarray(start, start + this.get(index, openFile.pathLength)));
   }
 
   setPath(index: number, path: string): void {
-    const start = sections.files + filesParts.paths + index * PATH_MAX;
-    this.set(index, openFile.pathLength, this.#storeName(path, start, PATH_MAX));
+    const start = sections.files + filesParts.paths + index * STORED_PATH_BYTES;
+    this.set(index, openFile.pathLength, this.#storeName(path, start, STORED_PATH_BYTES));
   }
 
   /** The name after which getdents64 goes on. */

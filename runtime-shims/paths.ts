@@ -1,5 +1,5 @@
 import { ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR } from "./errno.js";
-import { filesHeader, NAME_MAX, PATH_MAX } from "./files-layout.js";
+import { filesHeader, NAME_MAX, PATH_MAX, STORED_PATH_BYTES } from "./files-layout.js";
 import { FileStat, type HostFiles, S_IFDIR, S_IFLNK, S_IFMT } from "./host/types.js";
 import type { MountTree, TreeNode } from "./mounts.js";
 import { encodeName } from "./names.js";
@@ -96,10 +96,13 @@ export class PathResolver {
    * error here: see `out.exists`.
    */
   resolve(base: string, path: string, follow: boolean, out: Resolution, nameOnly = false): number {
-    if (path.length >= PATH_MAX || (path.length * 3 >= PATH_MAX && encodeName(path).length >= PATH_MAX)) {
-      return -ENAMETOOLONG;
-    }
+    if (isLonger(path, PATH_MAX)) return -ENAMETOOLONG;
     if (path === "") return -ENOENT;
+    const status = this.#find(base, path, follow, out, nameOnly);
+    return status === 0 && isLonger(out.path, STORED_PATH_BYTES) ? -ENAMETOOLONG : status;
+  }
+
+  #find(base: string, path: string, follow: boolean, out: Resolution, nameOnly: boolean): number {
     this.#checkEpoch();
     const lexical = path.startsWith("/") ? path : base === "/" ? `/${path}` : `${base}/${path}`;
     const slash = UNCLEAN.test(lexical) ? -1 : lexical.lastIndexOf("/");
@@ -169,9 +172,7 @@ export class PathResolver {
         if (final) out.last = "dotdot";
         continue;
       }
-      if (name.length > NAME_MAX || (name.length * 3 > NAME_MAX && encodeName(name).length > NAME_MAX)) {
-        return -ENAMETOOLONG;
-      }
+      if (isLonger(name, NAME_MAX + 1)) return -ENAMETOOLONG;
       const child = childOf(place, name);
       if (!final && this.#isPlain(child)) {
         stack.push(child);
@@ -308,3 +309,7 @@ const childOf = (place: Place, name: string): Place => {
   if (place.mount < 0) return { path, mount: -1, relative: "", node };
   return { path, mount: place.mount, relative: place.relative === "" ? name : `${place.relative}/${name}`, node };
 };
+
+/** Whether a name, with the NUL behind it, needs more than so many bytes. */
+const isLonger = (name: string, bytes: number): boolean =>
+  name.length >= bytes || (name.length * 3 >= bytes && encodeName(name).length >= bytes);

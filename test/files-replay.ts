@@ -147,7 +147,10 @@ export const replay = (guest: FakeGuest, { steps }: Case): Answer[] => {
       if (arg.startsWith("$")) return lookup(arg.slice(1));
       if (arg.startsWith("#")) return guest.put(new TextEncoder().encode(arg.slice(1)));
       if (arg.startsWith("@")) return guest.allocate(Number(arg.slice(1)));
-      return arg.replace("%LONG%", "n".repeat(256)).replace("%PATH%", "p/".repeat(2100));
+      return arg
+        .replace("%LONG%", "n".repeat(256))
+        .replace("%DEEP%", "d".repeat(200))
+        .replace("%PATH%", "p/".repeat(2100));
     });
     const result = String(name).startsWith("?") ? query(guest, String(name), args) : guest.call(String(name), ...args);
     if (target !== undefined) variables.set(target, result);

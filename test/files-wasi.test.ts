@@ -16,6 +16,8 @@ const quirks: Quirks = {
   "working directory": [[13, -2]],
   // A time before 1970 becomes the current time.
   times: [[9, "unknown"]],
+  // The shim makes paths of its own: where they become too long depends on where the test runs.
+  "deeper than PATH_MAX": [40, 41, 42, 47, 52, 58, 60, 61].map((step) => [step, "unknown"] as const),
   // Links to absolute paths are refused.
   "absolute and escaping links": [
     [3, EPERM],

@@ -110,7 +110,7 @@ def run(case):
                 elif a.startswith("@"):
                     a = bytearray(int(a[1:]))
                 else:
-                    a = a.replace("%LONG%", "n" * 256).replace("%PATH%", "p/" * 2100).encode() + b"\0"
+                    a = a.replace("%LONG%", "n" * 256).replace("%DEEP%", "d" * 200).replace("%PATH%", "p/" * 2100).encode() + b"\0"
             values.append(a)
         result = query(name, values) if name.startswith("?") else call(name, *values)
         if target:

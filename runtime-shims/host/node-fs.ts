@@ -1,4 +1,5 @@
 import * as fs from "node:fs";
+import { PATH_MAX } from "../files-layout.js";
 import { isTerminal } from "./node-terminal.js";
 import { ENOENT } from "../errno.js";
 import { encodeName, decodeName, hasRawBytes } from "../names.js";
@@ -28,6 +29,8 @@ import {
 
 const { constants } = fs;
 const WINDOWS = process.platform === "win32";
+/** Of Linux on x86-64 and arm64; node:fs has no name for it. */
+const O_PATH = 0o10000000;
 
 /**
  * Files through node:fs. Handles are the process's file descriptors, so they serve in every Worker, and bytes go
@@ -52,7 +55,7 @@ export class NodeFiles implements HostFiles {
     if (openFlags & OPEN_EXCLUSIVE) flags |= constants.O_EXCL;
     if (openFlags & OPEN_TRUNCATE) flags |= constants.O_TRUNC;
     try {
-      const handle = fs.openSync(this.#path(root, path), flags, mode);
+      const handle = this.#at(root, path, (name) => fs.openSync(name, flags, mode));
       if (openFlags & OPEN_EXCLUSIVE && mode & this.#umask) fs.fchmodSync(handle, mode);
       return handle;
     } catch (error) {
@@ -95,7 +98,7 @@ export class NodeFiles implements HostFiles {
 
   statAt(root: number, path: string, out: FileStat): number {
     try {
-      const stats = fs.lstatSync(this.#path(root, path), { bigint: true, throwIfNoEntry: false });
+      const stats = this.#at(root, path, (name) => fs.lstatSync(name, { bigint: true, throwIfNoEntry: false }));
       // ENOTDIR is no case: the personality has seen every directory on the way.
       if (stats === undefined) return -ENOENT;
       fillStat(stats, out);
@@ -107,7 +110,7 @@ export class NodeFiles implements HostFiles {
 
   readlinkAt(root: number, path: string): string | number {
     try {
-      return decodeName(fs.readlinkSync(this.#path(root, path), { encoding: "buffer" }));
+      return decodeName(this.#at(root, path, (name) => fs.readlinkSync(name, { encoding: "buffer" })));
     } catch (error) {
       return resultOfError(error);
     }
@@ -115,7 +118,7 @@ export class NodeFiles implements HostFiles {
 
   readDirectory(root: number, path: string): DirectoryEntry[] | number {
     try {
-      const entries = fs.readdirSync(this.#path(root, path), { withFileTypes: true, encoding: "buffer" });
+      const entries = this.#at(root, path, (name) => fs.readdirSync(name, { withFileTypes: true, encoding: "buffer" }));
       return entries.map((entry) => ({ name: decodeName(entry.name), type: entryType(entry) }));
     } catch (error) {
       return resultOfError(error);
@@ -123,31 +126,36 @@ export class NodeFiles implements HostFiles {
   }
 
   createDirectoryAt(root: number, path: string, mode: number): number {
-    return attempt(() => {
-      const hostPath = this.#path(root, path);
-      fs.mkdirSync(hostPath, mode);
-      if (mode & this.#umask) fs.chmodSync(hostPath, mode);
-    });
+    return attempt(() =>
+      this.#at(root, path, (name) => {
+        fs.mkdirSync(name, mode);
+        if (mode & this.#umask) fs.chmodSync(name, mode);
+      }),
+    );
   }
 
   removeDirectoryAt(root: number, path: string): number {
-    return attempt(() => fs.rmdirSync(this.#path(root, path)));
+    return attempt(() => this.#at(root, path, (name) => fs.rmdirSync(name)));
   }
 
   unlinkFileAt(root: number, path: string): number {
-    return attempt(() => fs.unlinkSync(this.#path(root, path)));
+    return attempt(() => this.#at(root, path, (name) => fs.unlinkSync(name)));
   }
 
   renameAt(oldRoot: number, oldPath: string, newRoot: number, newPath: string): number {
-    return attempt(() => fs.renameSync(this.#path(oldRoot, oldPath), this.#path(newRoot, newPath)));
+    return attempt(() =>
+      this.#at(oldRoot, oldPath, (from) => this.#at(newRoot, newPath, (to) => fs.renameSync(from, to))),
+    );
   }
 
   linkAt(oldRoot: number, oldPath: string, newRoot: number, newPath: string): number {
-    return attempt(() => fs.linkSync(this.#path(oldRoot, oldPath), this.#path(newRoot, newPath)));
+    return attempt(() =>
+      this.#at(oldRoot, oldPath, (from) => this.#at(newRoot, newPath, (to) => fs.linkSync(from, to))),
+    );
   }
 
   symlinkAt(target: string, root: number, path: string): number {
-    return attempt(() => fs.symlinkSync(hostName(target), this.#path(root, path)));
+    return attempt(() => this.#at(root, path, (name) => fs.symlinkSync(hostName(target), name)));
   }
 
   setSize(handle: number, size: number): number {
@@ -159,7 +167,7 @@ export class NodeFiles implements HostFiles {
   }
 
   setTimesAt(root: number, path: string, atime: NewTime, mtime: NewTime): number {
-    return attempt(() => fs.lutimesSync(this.#path(root, path), seconds(atime), seconds(mtime)));
+    return attempt(() => this.#at(root, path, (name) => fs.lutimesSync(name, seconds(atime), seconds(mtime))));
   }
 
   sync(handle: number, dataOnly: boolean): number {
@@ -171,7 +179,7 @@ export class NodeFiles implements HostFiles {
   }
 
   setModeAt(root: number, path: string, mode: number): number {
-    return attempt(() => fs.chmodSync(this.#path(root, path), mode));
+    return attempt(() => this.#at(root, path, (name) => fs.chmodSync(name, mode)));
   }
 
   setOwner(handle: number, uid: number, gid: number): number {
@@ -179,16 +187,16 @@ export class NodeFiles implements HostFiles {
   }
 
   setOwnerAt(root: number, path: string, uid: number, gid: number): number {
-    return attempt(() => fs.lchownSync(this.#path(root, path), uid, gid));
+    return attempt(() => this.#at(root, path, (name) => fs.lchownSync(name, uid, gid)));
   }
 
   accessAt(root: number, path: string, mode: number): number {
-    return attempt(() => fs.accessSync(this.#path(root, path), mode));
+    return attempt(() => this.#at(root, path, (name) => fs.accessSync(name, mode)));
   }
 
   space(root: number, path: string): FileSystemSpace | number {
     try {
-      const space = fs.statfsSync(this.#path(root, path));
+      const space = this.#at(root, path, (name) => fs.statfsSync(name));
       return {
         type: space.type,
         blockSize: space.bsize,
@@ -216,13 +224,41 @@ export class NodeFiles implements HostFiles {
     }
   }
 
-  #path(root: number, path: string): string | Buffer {
+  /**
+   * Calls `use` with a path that the kernel takes. What is longer than PATH_MAX is reached through directories opened on
+   * the way, by the links that Linux has in /proc.
+   */
+  #at<T>(root: number, path: string, use: (name: string | Buffer) => T): T {
+    const whole = this.#path(root, path);
+    if (process.platform !== "linux" || whole.length * 3 < PATH_MAX) return use(hostName(whole));
+    const opened: number[] = [];
+    try {
+      return use(shortened(Buffer.from(encodeName(whole)), opened));
+    } finally {
+      for (const fd of opened) fs.closeSync(fd);
+    }
+  }
+
+  #path(root: number, path: string): string {
     const base = this.#roots[root];
     // There a backslash would separate and a colon name a drive or a stream: the host has no such names.
     if (WINDOWS && /[\\:]/.test(path)) throw Object.assign(new Error(path), { code: "ENOENT" });
-    return hostName(path === "" ? base : base === "/" ? `/${path}` : `${base}/${path}`);
+    return path === "" ? base : base === "/" ? `/${path}` : `${base}/${path}`;
   }
 }
+
+/** A path of less than PATH_MAX bytes; the directories opened for it are added to `opened`, to be closed after use. */
+const shortened = (path: Buffer, opened: number[]): Buffer => {
+  let rest = path;
+  while (rest.length >= PATH_MAX) {
+    const slash = rest.lastIndexOf("/", PATH_MAX - 1);
+    if (slash <= 0) break;
+    const fd = fs.openSync(rest.subarray(0, slash), O_PATH | constants.O_DIRECTORY);
+    opened.push(fd);
+    rest = Buffer.concat([Buffer.from(`/proc/self/fd/${fd}`), rest.subarray(slash)]);
+  }
+  return rest;
+};
 
 const hostName = (name: string): string | Buffer => (hasRawBytes(name) ? Buffer.from(encodeName(name)) : name);
 

@@ -1,8 +1,8 @@
-import { EBADF, EFAULT, EINVAL, ENOENT, ENOTDIR, ERANGE } from "../errno.js";
+import { EBADF, EFAULT, EINVAL, ENAMETOOLONG, ENOENT, ENOTDIR, ERANGE } from "../errno.js";
 import { readEntries } from "../directory-stream.js";
 import { filesOf, withFd } from "../fd-io.js";
 import { O_PATH } from "../file-kinds/open-flags.js";
-import { fileKind, openFile } from "../files-layout.js";
+import { fileKind, openFile, PATH_MAX } from "../files-layout.js";
 import type { Files } from "../files.js";
 import { FileStat } from "../host/types.js";
 import { header } from "../kernel-memory.js";
@@ -130,6 +130,8 @@ const getcwd = (thread: Thread, target: number, room: number): number => {
   const mount = files.mountOf(path);
   if (files.statPath(path, mount, scratch) < 0) return -ENOENT;
   const bytes = encodeName(`${path}\0`);
+  // Source: fs/d_path.c, getcwd.
+  if (bytes.length > PATH_MAX) return -ENAMETOOLONG;
   if (bytes.length > room) return -ERANGE;
   const { memory } = thread.process;
   if (!memory.writable(target, bytes.length)) return -EFAULT;
