@@ -41,6 +41,10 @@ export interface HostClock {
   realtimeMs(): number;
   /** CPU time used by the calling Worker in ns, or undefined where the host cannot tell. */
   threadCpuNs(): number | undefined;
+  /** Names the calling Worker's thread for `cpuNsOf`; 0 where the host cannot tell. */
+  hostThread(): number;
+  /** CPU time used by a thread of the host process in ns, or undefined. */
+  cpuNsOf(hostThread: number): number | undefined;
   /** CPU time used by the whole host process in ns: [user, system], or undefined. */
   processCpuNs(): readonly [user: number, system: number] | undefined;
   /** Fills `target`, which may be shared memory, with cryptographic random bytes. */

@@ -12,6 +12,7 @@ export const beginThread = (process: Process, start: ThreadStart, cpu: Cpu): Thr
   cpu.fsBase = start.fsBase;
   const thread = new Thread(process, cpu, start.slot, start.tid);
   thread.clearChildTid = start.clearChildTid;
+  process.kernel.words[thread.row + row.hostThread] = process.clock.hostThread();
   // Signals may have come before the Worker did.
   const waiting = Atomics.load(process.kernel.words, thread.row + row.attention) !== 0;
   Atomics.store(cpu.pending, 0, waiting ? 1 : 0);

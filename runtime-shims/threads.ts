@@ -28,8 +28,8 @@ export const row = {
   waiting: 15,
   /** Thread name: 16 bytes. */
   name: 16,
-  /** CPU time in µs, published now and then by the thread itself. */
-  cpuUs: 20,
+  /** HostClock.hostThread of the Worker that runs the thread. */
+  hostThread: 20,
   /** The KEEPCAPS flag (prctl), which changes nothing: there are no capabilities. */
   keepCapabilities: 21,
 } as const;

@@ -8,8 +8,8 @@ import { row, rowOf, slotOfTidIn } from "./threads.js";
  * Interval timers and POSIX timers. Rows in kernel memory; the supervisor, which never blocks, fires them: a thread
  * that changes one calls MachineHooks.timersChanged, and the supervisor answers with `runTimers`.
  *
- * CPU-time timers are checked every few milliseconds: those of the process against its CPU time, those of a thread
- * while it is not blocked, since the host tells a thread's CPU time only to itself.
+ * CPU-time timers are checked every few milliseconds, against the CPU time of the process or of the thread. Where the
+ * host does not tell a thread's, it counts the time in which the thread is not blocked.
  */
 
 /** Words of a timer's row; times are float64 at word 8 and up. */
@@ -57,10 +57,21 @@ const rowAt = (index: number): number => sections.timers / 4 + index * TIMER_WOR
 const doubleAt = (index: number): number => rowAt(index) / 2;
 
 /** The present on a timer's clock, in ns. */
-export const timerNow = (clock: HostClock, which: number): number => {
-  if (which !== timerClock.processCpu) return clock.monotonicNs();
-  const used = clock.processCpuNs();
-  return used === undefined ? clock.monotonicNs() : used[0] + used[1];
+export const timerNow = (kernel: KernelMemory, clock: HostClock, id: number): number => {
+  const { words } = kernel;
+  switch (words[rowAt(id) + field.clock]) {
+    case timerClock.processCpu: {
+      const used = clock.processCpuNs();
+      return used === undefined ? clock.monotonicNs() : used[0] + used[1];
+    }
+    case timerClock.threadCpu: {
+      const slot = slotOfTidIn(kernel, words[rowAt(id) + field.tid]);
+      const used = slot < 0 ? undefined : clock.cpuNsOf(words[rowOf(slot) + row.hostThread]);
+      return used ?? clock.monotonicNs();
+    }
+    default:
+      return clock.monotonicNs();
+  }
 };
 
 /**
@@ -112,7 +123,7 @@ export const timerOverrun = (kernel: KernelMemory, id: number): number => kernel
 /** Time left and interval of a timer. */
 export const readTimer = (kernel: KernelMemory, clock: HostClock, id: number): TimerSetting => {
   const deadline = kernel.doubles[doubleAt(id) + DEADLINE];
-  const now = timerNow(clock, clockOfTimer(kernel, id));
+  const now = timerNow(kernel, clock, id);
   // An armed timer never shows zero, which would mean disarmed.
   return {
     remainingNs: deadline === 0 ? 0 : Math.max(1, deadline - now),
@@ -131,7 +142,7 @@ export const setTimer = (
   const { words, doubles } = kernel;
   acquireWord(words, locks.timers);
   if (target !== undefined) fillRow(kernel, id, timerKind.interval, target);
-  const now = timerNow(clock, words[rowAt(id) + field.clock]);
+  const now = timerNow(kernel, clock, id);
   doubles[doubleAt(id) + DEADLINE] = setting.remainingNs === 0 ? 0 : now + setting.remainingNs;
   doubles[doubleAt(id) + INTERVAL] = setting.remainingNs === 0 ? 0 : setting.intervalNs;
   releaseWord(words, locks.timers);
@@ -181,7 +192,7 @@ export const runTimers = (kernel: KernelMemory, clock: HostClock, kick: (slot: n
     const base = rowAt(id);
     if (words[base + field.kind] === timerKind.free || doubles[doubleAt(id) + DEADLINE] === 0) continue;
     const which = words[base + field.clock];
-    const now = timerNow(clock, which);
+    const now = timerNow(kernel, clock, id);
     const idle = which === timerClock.threadCpu && !isBusy(kernel, words[base + field.tid]);
     if (doubles[doubleAt(id) + DEADLINE] <= now && !idle) {
       const expiry = expire(kernel, id, now);

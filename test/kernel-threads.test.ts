@@ -313,6 +313,28 @@ describe("clocks and timers", () => {
     expect(thread.cpu.rip).toBe(HANDLER);
   });
 
+  test("a thread's timer counts its CPU time, not the time that passes", async () => {
+    const guest = newGuest();
+    const { thread, kernel, process } = guest;
+    install(guest, 27, 0);
+    process.memory.fill(WORD, 64, 0);
+    process.memory.setUint32(WORD + 8, 27);
+    expect(call(thread, 222, 3, WORD, SPEC)).toBe(0);
+    const id = process.memory.getInt32(SPEC);
+    process.memory.setUint64(WORD + 24, 20e6);
+    process.memory.setUint32(WORD + 8, 0);
+    expect(call(thread, 223, id, 0, WORD, 0)).toBe(0);
+    await new Promise((resolve) => setTimeout(resolve, 40));
+    runTimers(kernel, nodeClock, () => {});
+    call(thread, NR.gettid);
+    expect(thread.cpu.rip).not.toBe(HANDLER);
+    const begin = globalThis.process.threadCpuUsage().user;
+    while (globalThis.process.threadCpuUsage().user - begin < 40_000) performance.now();
+    runTimers(kernel, nodeClock, () => {});
+    call(thread, NR.gettid);
+    expect(thread.cpu.rip).toBe(HANDLER);
+  });
+
   test("a POSIX timer carries its value and counts overruns", async () => {
     const guest = newGuest();
     const { thread, kernel, process } = guest;

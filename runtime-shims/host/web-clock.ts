@@ -25,6 +25,8 @@ export const webClock = ({ performance, crypto }: WebScope, kernel?: KernelMemor
     monotonicNs: kernel ? () => notBefore(kernel, readUs()) * 1000 : () => readUs() * 1000,
     realtimeMs: () => Date.now(),
     threadCpuNs: () => undefined,
+    hostThread: () => 0,
+    cpuNsOf: () => undefined,
     processCpuNs: () => undefined,
     random: (target) => {
       for (let start = 0; start < target.length; start += RANDOM_CHUNK) {

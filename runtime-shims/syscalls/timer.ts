@@ -155,9 +155,8 @@ const remainingUntil = (thread: Thread, id: number, at: number): number => {
   const { clock, kernel, memory } = thread.process;
   const seconds = memory.getInt64(at);
   const ns = memory.getInt64(at + 8);
-  const which = clockOfTimer(kernel, id);
-  const now = timerNow(clock, which);
-  const offsetUs = which === timerClock.realtime ? realtimeOffsetUs(kernel, clock, now) : 0;
+  const now = timerNow(kernel, clock, id);
+  const offsetUs = clockOfTimer(kernel, id) === timerClock.realtime ? realtimeOffsetUs(kernel, clock, now) : 0;
   return Math.max(1, (seconds * 1e6 - offsetUs) * 1000 + ns - now);
 };
 
@@ -208,7 +207,7 @@ export const timerCalls: readonly SyscallRow[] = [
     name: "timer_settime",
     args: [int, flags({ TIMER_ABSTIME }), address, address],
     run: timerSettime,
-    reason: "CPU-time timers tick every 5 ms, and a thread's counts the time in which it is not blocked",
+    reason: "CPU-time timers tick every 5 ms",
   },
   { nr: 224, name: "timer_gettime", args: [int, address], run: timerGettime },
   {
