@@ -40,7 +40,7 @@ export interface ExecOptions {
   readonly uid: number;
   readonly gid: number;
   readonly cpus: number;
-  /** Limit of open files (RLIMIT_NOFILE). */
+  /** Soft limit of open files (RLIMIT_NOFILE); the hard one is what there is room for. */
   readonly openFiles: number;
   /** CPUID leaf 1 EDX, for AT_HWCAP. */
   readonly hwcap: number;

@@ -1,3 +1,4 @@
+import { FD_CAPACITY } from "./files-layout.js";
 import { type KernelMemory, sections } from "./kernel-memory.js";
 
 /** Resource limits by number, as {soft, hard}; Infinity is RLIM_INFINITY. Only NOFILE has an effect. */
@@ -29,7 +30,7 @@ export const initRlimits = (kernel: KernelMemory, stackBytes: number, openFiles:
   setRlimit(kernel, RLIMIT_STACK, { soft: stackBytes, hard: Infinity });
   setRlimit(kernel, 4, { soft: 0, hard: Infinity });
   setRlimit(kernel, 6, { soft: threads, hard: threads });
-  setRlimit(kernel, RLIMIT_NOFILE, { soft: openFiles, hard: openFiles });
+  setRlimit(kernel, RLIMIT_NOFILE, { soft: openFiles, hard: FD_CAPACITY });
   setRlimit(kernel, 8, { soft: 8 << 20, hard: 8 << 20 });
   setRlimit(kernel, 12, { soft: 819200, hard: 819200 });
   setRlimit(kernel, 13, { soft: 0, hard: 0 });

@@ -3,7 +3,7 @@ import { attachFiles } from "../runtime-shims/files.js";
 import { decodeText } from "../runtime-shims/guest-memory.js";
 import { MemoryFiles } from "../runtime-shims/host/memory-files.js";
 import { buildVdso } from "../runtime-shims/vdso.js";
-import { ENTRY, newGuest, sp } from "./kernel-fixture.js";
+import { call, ENTRY, newGuest, NR, sp } from "./kernel-fixture.js";
 
 test("the initial stack is what the kernel lays out", () => {
   const { thread, process, start } = newGuest();
@@ -114,4 +114,13 @@ test("/proc/self/maps names the program with its offsets, the stack and the vDSO
     `${"0fff1000-0fff2000 r-xp 00000000 00:00 0".padEnd(73)}[vdso]`,
   ]);
   expect(lines[0]!.indexOf("/bin/prog")).toBe(73);
+});
+
+test("the limit of open files can be raised, as Go does when it starts", () => {
+  const { process, thread } = newGuest();
+  const [RLIMIT_NOFILE, at] = [7, 0x503000];
+  expect(call(thread, NR.getrlimit, RLIMIT_NOFILE, at)).toBe(0);
+  expect([process.memory.getUint64(at), process.memory.getUint64(at + 8)]).toEqual([1024, 4096]);
+  process.memory.setUint64(at, 4096);
+  expect(call(thread, NR.prlimit64, 0, RLIMIT_NOFILE, at, 0)).toBe(0);
 });

@@ -150,6 +150,7 @@ const leftOut: readonly LeftOut[] = [
     reason: "opens sockets",
     tests: {
       bufio: ["TestCopyUnixpacket"],
+      "compress/gzip": ["Example_compressingReader"],
       "encoding/json": ["TestHTTPDecoding"],
       os: [
         "TestGetPollFDAndNetwork",

@@ -62,6 +62,7 @@ export async function listTests(binary: TestBinary, options: RunOptions): Promis
   const names: string[] = [];
   const collect = { line: (text: string) => void names.push(text) };
   await runCommand([binary.file, "-test.list=."], binary, options, collect);
+  if (names.length === 0) throw new Error(`${binary.name} does not list its tests; see ${logFile(binary, "native")}`);
   return names.filter((name) => /^(Test|Example|Fuzz)\S*$/.test(name));
 }
 
