@@ -175,6 +175,12 @@ const leftOut: readonly LeftOut[] = [
     },
   },
   {
+    reason: "needs more than 4 GiB of address space (docs/quirks-kernel.md)",
+    tests: {
+      runtime: ["TestMemmoveOverflow"],
+    },
+  },
+  {
     reason: "writes to read-only memory (docs/quirks-kernel.md)",
     tests: {
       reflect: ["TestTypeFieldReadOnly"],

@@ -45,9 +45,14 @@ export async function runTests(binary: TestBinary, tests: readonly string[], opt
       break;
     }
     const suspects = waiting.filter((name) => reader.running.has(name));
-    // Of tests that ran at the same time, each shows by itself whether it is to blame.
-    if (suspects.length > 1) {
-      for (const name of suspects) for (const entry of await runTests(binary, [name], options)) results.set(...entry);
+    // Each shows by itself whether it is to blame, or what ran before it and beside it.
+    if (suspects.length > 0 && left > 1) {
+      for (const name of suspects) {
+        for (const entry of await runTests(binary, [name], options)) results.set(...entry);
+        console.log(
+          `note: ${binary.name} ${name} (${options.runner}) ${end} among others; by itself: ${results.get(name)}`,
+        );
+      }
     } else {
       const blamed = suspects[0] ?? (waiting.length === left ? waiting[0] : undefined);
       if (blamed !== undefined) results.set(blamed, end === "stalled" ? "HANG" : "CRASH");
