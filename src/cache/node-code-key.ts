@@ -1,10 +1,9 @@
 /** What decides whether translated code may be used again. */
 import { createHash } from "node:crypto";
-import { readFileSync, readdirSync, statSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import path from "node:path";
+import { readFileSync, statSync } from "node:fs";
 import { buildVdso } from "../../runtime-shims/vdso.js";
 import type { ElfImage } from "../elf/image.js";
+import { COMPILATIONS } from "../machine/node-bundle.js";
 
 export interface CodeKeyInput {
   readonly image: ElfImage;
@@ -32,24 +31,10 @@ export function codeKey(input: CodeKeyInput, translator = translatorIdentity()):
 
 /**
  * Which translator this is: gojit's version with those of its dependencies, and for working copies, in which the
- * version stays while the code changes, the state of the files.
+ * version stays while the code changes, when it was compiled.
  */
 export function translatorIdentity(): string {
-  const here = path.dirname(fileURLToPath(import.meta.url));
-  const compiled = path.resolve(here, "..", "..");
-  const hash = createHash("sha256");
-  hash.update(readFileSync(path.resolve(compiled, "..", "package.json")));
-  for (const directory of [
-    "jit",
-    path.join("jit", "lift"),
-    path.join("jit", "interpreter"),
-    path.join("src", "machine"),
-  ]) {
-    for (const name of readdirSync(path.join(compiled, directory)).sort()) {
-      if (!name.endsWith(".js")) continue;
-      const { size, mtimeMs } = statSync(path.join(compiled, directory, name));
-      hash.update(`${directory}/${name} ${size} ${mtimeMs}\n`);
-    }
-  }
-  return hash.digest("hex");
+  const compiled = new URL("../../", import.meta.url);
+  const times = COMPILATIONS.map((file) => statSync(new URL(file, compiled), { throwIfNoEntry: false })?.mtimeMs ?? 0);
+  return `${readFileSync(new URL("../package.json", compiled), "utf8")}${times.join(" ")}`;
 }

@@ -8,8 +8,11 @@ import { statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 const compiled = new URL("../../", import.meta.url);
-/** Written by the compiler whenever it writes any file. Not there in a packed gojit: then nothing is compiled anew. */
-const compilations = ["src.tsbuildinfo", "jit.tsbuildinfo", "runtime-shims.tsbuildinfo"];
+/**
+ * Below `dist`: written by the compiler whenever it writes any file. Not there in a packed gojit: then nothing is
+ * compiled anew.
+ */
+export const COMPILATIONS = ["src.tsbuildinfo", "jit.tsbuildinfo", "runtime-shims.tsbuildinfo"];
 
 let fresh: boolean | undefined;
 
@@ -27,7 +30,7 @@ export function bundledScript(name: string): string | undefined {
 
 /** False if there are no bundles, or something was compiled since they were made. */
 function isFresh(bundle: URL): boolean {
-  fresh ??= madeMs(bundle) >= Math.max(0, ...compilations.map((file) => madeMs(new URL(file, compiled))));
+  fresh ??= madeMs(bundle) >= Math.max(0, ...COMPILATIONS.map((file) => madeMs(new URL(file, compiled))));
   return fresh;
 }
 
