@@ -22,23 +22,24 @@ const nodeEntries = (files: Files, node: TreeNode): DirectoryEntry[] => {
   const names = [...node.children.keys(), ...(node.dynamic?.list() ?? [])];
   return names.map((name) => {
     const path = node.path === "/" ? `/${name}` : `${node.path}/${name}`;
-    const child = files.tree.find(path);
-    const mode = child !== undefined && files.statPath(path, child.mount, scratch) === 0 ? scratch.mode & S_IFMT : 0;
+    const mode = files.statPath(path, files.mountOf(path), scratch) === 0 ? scratch.mode & S_IFMT : 0;
     return { name, type: mode };
   });
 };
 
 /** All entries but `.` and `..`: those of the host, and those of the skeleton over them. */
-const listDirectory = (files: Files, index: number): DirectoryEntry[] | number => {
-  const path = files.open.path(index);
-  const mount = files.open.get(index, openFile.mount);
-  const node = files.tree.find(path);
-  const hostEntries = mount < 0 ? [] : files.host.readDirectory(mount, files.tree.relative(mount, path));
-  if (typeof hostEntries === "number" && node === undefined) return hostEntries;
-  const byKey = new Map((typeof hostEntries === "number" ? [] : hostEntries).map((entry) => [entry.name, entry]));
-  if (node !== undefined) for (const entry of nodeEntries(files, node)) byKey.set(entry.name, entry);
-  return [...byKey.values()].sort(byName);
-};
+const listDirectory = (files: Files, index: number): DirectoryEntry[] | number =>
+  files.withTree(() => {
+    const place = files.placeOf(index);
+    if (typeof place === "number") return place;
+    if (!place.isDirectory) return -ENOENT;
+    const { mount, node, relative } = place;
+    const hostEntries = mount < 0 ? [] : files.host.readDirectory(mount, relative);
+    if (typeof hostEntries === "number" && node === undefined) return hostEntries;
+    const byKey = new Map((typeof hostEntries === "number" ? [] : hostEntries).map((entry) => [entry.name, entry]));
+    if (node !== undefined) for (const entry of nodeEntries(files, node)) byKey.set(entry.name, entry);
+    return [...byKey.values()].sort(byName);
+  });
 
 /** Index of the first entry after `name`. */
 const after = (entries: readonly DirectoryEntry[], name: string): number => {

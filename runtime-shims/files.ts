@@ -1,4 +1,4 @@
-import { EACCES, EBADF, ENOENT, EROFS } from "./errno.js";
+import { EACCES, EBADF, ENOENT, ENOTDIR, EROFS } from "./errno.js";
 import { ExactTimes } from "./exact-times.js";
 import { FdTable } from "./fd-table.js";
 import { forgetWatched } from "./file-kinds/epoll.js";
@@ -63,6 +63,8 @@ export class Files {
   /** For the one or two paths of the call in progress. */
   readonly at = new Resolution();
   readonly to = new Resolution();
+  readonly #openPlace = new Resolution();
+  #holdsTree = false;
   readonly #stat = new FileStat();
   readonly #words: Int32Array;
   readonly #bytes: Uint8Array;
@@ -123,15 +125,34 @@ export class Files {
     this.open.free(index);
   }
 
-  /** Runs an operation on names while no other guest thread changes the tree. */
+  /** Runs an operation on names while no other guest thread changes the tree; also inside another such operation. */
   withTree<T>(operation: () => T): T {
+    if (this.#holdsTree) return operation();
     const lock = filesHeaderWord(filesHeader.treeLock);
     acquireWord(this.#words, lock);
+    this.#holdsTree = true;
     try {
       return operation();
     } finally {
+      this.#holdsTree = false;
       releaseWord(this.#words, lock);
     }
+  }
+
+  /**
+   * Where an open file that has a path is now, with its attributes; −ENOENT once it was removed. A path alone must not
+   * go to the host: a link may stand on it by now, and the host would follow that out of guest space. The caller
+   * holds the tree lock; the next call overwrites the result.
+   */
+  placeOf(index: number): Resolution | number {
+    return this.#placeAt(this.open.path(index), this.open.get(index, openFile.mount));
+  }
+
+  #placeAt(path: string, mount: number): Resolution | number {
+    const place = this.#openPlace;
+    const status = this.paths.resolve("/", path, false, place);
+    if (status < 0) return status === -ENOTDIR ? -ENOENT : status;
+    return place.exists && place.path === path && place.mount === mount ? place : -ENOENT;
   }
 
   /** Why the mount that holds a place cannot be written: −EROFS, −EACCES outside every mount, or 0. */
@@ -158,10 +179,12 @@ export class Files {
 
   /** Attributes of the file at a canonical guest path. */
   statPath(path: string, mount: number, out: FileStat): number {
-    const node = this.tree.find(path);
-    if (mount < 0) return node === undefined ? -ENOENT : statSynthetic(this, node, out);
-    const status = this.host.statAt(mount, this.tree.relative(mount, path), out);
-    return status === -ENOENT && node !== undefined ? statSynthetic(this, node, out) : status;
+    return this.withTree(() => {
+      const place = this.#placeAt(path, mount);
+      if (typeof place === "number") return place;
+      Object.assign(out, place.stat);
+      return 0;
+    });
   }
 
   /** Attributes of something that has no name and no host: the identity's, made now. */

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import { PATH_MAX } from "../files-layout.js";
 import { isTerminal } from "./node-terminal.js";
-import { ENOENT } from "../errno.js";
+import { EBUSY, ENOENT } from "../errno.js";
 import { encodeName, decodeName, hasRawBytes } from "../names.js";
 import { resultOfError } from "./errors.js";
 import {
@@ -135,6 +135,7 @@ export class NodeFiles implements HostFiles {
   }
 
   removeDirectoryAt(root: number, path: string): number {
+    if (this.#holdsRoot(root, path)) return -EBUSY;
     return attempt(() => this.#at(root, path, (name) => fs.rmdirSync(name)));
   }
 
@@ -143,6 +144,7 @@ export class NodeFiles implements HostFiles {
   }
 
   renameAt(oldRoot: number, oldPath: string, newRoot: number, newPath: string): number {
+    if (this.#holdsRoot(oldRoot, oldPath) || this.#holdsRoot(newRoot, newPath)) return -EBUSY;
     return attempt(() =>
       this.#at(oldRoot, oldPath, (from) => this.#at(newRoot, newPath, (to) => fs.renameSync(from, to))),
     );
@@ -239,13 +241,25 @@ export class NodeFiles implements HostFiles {
     }
   }
 
-  #path(root: number, path: string): string {
+  /** Whether a root is this place or below it. If it could move, a link put there would lead every path of that root. */
+  #holdsRoot(root: number, path: string): boolean {
+    const place = withSlashes(this.#join(root, path));
+    return this.#roots.some((other) => `${withSlashes(other)}/`.startsWith(`${place}/`));
+  }
+
+  #join(root: number, path: string): string {
     const base = this.#roots[root];
-    // There a backslash would separate and a colon name a drive or a stream: the host has no such names.
-    if (WINDOWS && /[\\:]/.test(path)) throw Object.assign(new Error(path), { code: "ENOENT" });
     return path === "" ? base : base === "/" ? `/${path}` : `${base}/${path}`;
   }
+
+  #path(root: number, path: string): string {
+    // There a backslash would separate and a colon name a drive or a stream: the host has no such names.
+    if (WINDOWS && /[\\:]/.test(path)) throw Object.assign(new Error(path), { code: "ENOENT" });
+    return this.#join(root, path);
+  }
 }
+
+const withSlashes = (path: string): string => (WINDOWS ? path.replaceAll("\\", "/") : path);
 
 /** A path of less than PATH_MAX bytes; the directories opened for it are added to `opened`, to be closed after use. */
 const shortened = (path: Buffer, opened: number[]): Buffer => {

@@ -1,4 +1,4 @@
-import { EBADF, EFAULT, EFBIG, EINVAL, EISDIR, ENOENT, EPERM, EROFS, EACCES } from "../errno.js";
+import { EBADF, EFAULT, EFBIG, EINVAL, EISDIR, ENOENT, EOPNOTSUPP, EPERM, EROFS, EACCES } from "../errno.js";
 import { filesOf, MAX_OFFSET, withFd } from "../fd-io.js";
 import { O_ACCMODE, O_PATH, O_RDONLY } from "../file-kinds/open-flags.js";
 import { fileKind, openFile } from "../files-layout.js";
@@ -29,7 +29,9 @@ const withPlace = (
   let path = readPath(thread, pathAddress);
   if (typeof path === "number") return path;
   let base: string | number = "/";
+  let follow = (how & AT_SYMLINK_NOFOLLOW) === 0;
   if (path === "" && how & AT_EMPTY_PATH) {
+    follow = false;
     path = directory === AT_FDCWD ? files.cwd : openPathOf(thread, directory);
     if (path === "") return -EBADF;
   } else if (path === "") {
@@ -41,7 +43,7 @@ const withPlace = (
   const from = base;
   const name = path;
   return files.withTree(() => {
-    const status = files.paths.resolve(from, name, (how & AT_SYMLINK_NOFOLLOW) === 0, files.at);
+    const status = files.paths.resolve(from, name, follow, files.at);
     if (status < 0) return status;
     return files.at.exists ? step(files) : -ENOENT;
   });
@@ -70,7 +72,11 @@ const withOpen = (
     if (mount >= 0) {
       if (files.tree.mounts[mount].readOnly) return -EROFS;
       if (kind === fileKind.directory) {
-        return onPath(files, mount, files.tree.relative(mount, files.open.path(index)));
+        return files.withTree(() => {
+          const place = files.placeOf(index);
+          if (typeof place === "number") return place;
+          return place.isDirectory ? onPath(files, mount, place.relative) : -ENOENT;
+        });
       }
     }
     if (kind === fileKind.host || kind === fileKind.stream)
@@ -85,7 +91,10 @@ const unchangeable = (files: Files): number => (files.at.mount < 0 ? -EPERM : fi
 const chmodAt = (thread: Thread, directory: number, path: number, fileMode: number, how: number): number =>
   withPlace(thread, directory, path, how, (files) => {
     const refused = unchangeable(files);
-    return refused !== 0 ? refused : files.host.setModeAt(files.at.mount, files.at.relative, fileMode & 0o7777);
+    if (refused !== 0) return refused;
+    // Links have no mode of their own (fs/attr.c), and the host would follow the link.
+    if (files.at.isLink) return -EOPNOTSUPP;
+    return files.host.setModeAt(files.at.mount, files.at.relative, fileMode & 0o7777);
   });
 
 const fchmod = (thread: Thread, number: number, fileMode: number): number =>

@@ -109,8 +109,8 @@ const NO_SPACE: FileSystemSpace = {
   filesFree: 0,
 };
 
-const spaceAt = (files: Files, mount: number, path: string): FileSystemSpace | number =>
-  mount < 0 ? NO_SPACE : files.host.space(mount, files.tree.relative(mount, path));
+const spaceAt = (files: Files, mount: number, relative: string): FileSystemSpace | number =>
+  mount < 0 ? NO_SPACE : files.host.space(mount, relative);
 
 const statfs = (thread: Thread, pathAddress: number, target: number): number => {
   const path = readPath(thread, pathAddress);
@@ -120,14 +120,18 @@ const statfs = (thread: Thread, pathAddress: number, target: number): number => 
     const { at } = files;
     const status = files.paths.resolve(files.cwd, path, true, at);
     if (status < 0) return status;
-    return at.exists ? storeSpace(thread, target, spaceAt(files, at.mount, at.path)) : -ENOENT;
+    return at.exists ? storeSpace(thread, target, spaceAt(files, at.mount, at.relative)) : -ENOENT;
   });
 };
 
 const fstatfs = (thread: Thread, number: number, target: number): number =>
   withFd(thread, number, (files, index) => {
     const mount = files.open.get(index, openFile.mount);
-    return storeSpace(thread, target, spaceAt(files, mount, files.open.path(index)));
+    return files.withTree(() => {
+      const place = files.placeOf(index);
+      // A file without a name is still on the file system of its mount.
+      return storeSpace(thread, target, spaceAt(files, mount, typeof place === "number" ? "" : place.relative));
+    });
   });
 
 /** Attributes of files and file systems. */

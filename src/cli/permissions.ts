@@ -70,7 +70,8 @@ export function decidePermissions(options: Options, source: PermissionSource): P
     const program = guestPathOf(source.program);
     if (!isBelow(program, here)) add(source.program, program, true);
   }
-  add(source.currentDirectory, here, false);
+  // Where the whole tree is one mount, the current directory is no mount point: it can be renamed.
+  if (!all || source.resolve("/") !== "/") add(source.currentDirectory, here, false);
   for (const grant of options.directories) {
     const host = source.resolve(grant.host);
     add(host, grant.guest === undefined ? guestPathOf(host) : normalise(grant.guest), grant.readOnly);
