@@ -51,6 +51,8 @@ const transfer = (
   const kind = files.kindOf(index);
   if (position !== OWN_OFFSET) {
     if (!kind.seekable) return -ESPIPE;
+    // rw_verify_area in fs/read_write.c
+    if (position + bytes.length >= 2 ** 63) return -EINVAL;
     if (position > MAX_OFFSET) return write ? -EFBIG : 0;
     return write ? kind.write(files, thread, index, bytes, position) : kind.read(files, thread, index, bytes, position);
   }

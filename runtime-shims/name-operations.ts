@@ -1,6 +1,18 @@
 import { EBUSY, EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY, EPERM, EXDEV } from "./errno.js";
 import { fileKind, OPEN_FILE_CAPACITY, openFile } from "./files-layout.js";
 import type { Files } from "./files.js";
+import {
+  ACCESS_WRITE,
+  OPEN_CREATE,
+  OPEN_EXCLUSIVE,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFIFO,
+  S_IFMT,
+  S_IFREG,
+  S_IFSOCK,
+} from "./host/types.js";
 import type { Resolution } from "./paths.js";
 
 /**
@@ -34,6 +46,22 @@ export const makeDirectory = (files: Files, base: string, path: string, mode: nu
   const status = freePlace(files, base, path, at, true);
   return status < 0 ? status : files.host.createDirectoryAt(at.mount, at.relative, mode & 0o1777 & ~files.umask);
 };
+
+/** mknod(2). Only regular files: no host interface makes others. `mode` holds type and permissions. */
+export const makeNode = (files: Files, base: string, path: string, mode: number): number => {
+  const type = mode & S_IFMT;
+  if (type === S_IFDIR) return -EPERM;
+  if (type !== 0 && !NODE_TYPES.has(type)) return -EINVAL;
+  const { at } = files;
+  const status = freePlace(files, base, path, at, false);
+  if (status < 0) return status;
+  if (type !== 0 && type !== S_IFREG) return -EPERM;
+  const permissions = mode & 0o7777 & ~files.umask;
+  const handle = files.host.openAt(at.mount, at.relative, OPEN_CREATE | OPEN_EXCLUSIVE, ACCESS_WRITE, permissions);
+  return handle < 0 ? handle : files.host.close(handle);
+};
+
+const NODE_TYPES = new Set([S_IFREG, S_IFCHR, S_IFBLK, S_IFIFO, S_IFSOCK]);
 
 export const removeDirectory = (files: Files, base: string, path: string): number => {
   const { at } = files;

@@ -38,14 +38,17 @@ import {
   S_IFREG,
   S_IFSOCK,
 } from "./host/types.js";
+import { terminalDescriptor } from "./synthetic.js";
 
 const R_OK = 4;
 
 const writes = (flags: number): boolean => (flags & O_ACCMODE) !== O_RDONLY;
 
-/** Flags that F_GETFL gives back. */
+/** Flags that F_GETFL gives back; all others mean nothing with O_PATH (build_open_flags in fs/open.c). */
 const statusFlags = (flags: number): number =>
-  (flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC)) | (flags & O_PATH ? 0 : O_LARGEFILE);
+  flags & O_PATH
+    ? flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW)
+    : (flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC)) | O_LARGEFILE;
 
 /** Names a new open file. */
 const named = (files: Files, index: number, path: string, mount: number): number => {
@@ -61,7 +64,7 @@ const named = (files: Files, index: number, path: string, mount: number): number
  * @returns an open file that the caller holds, or −errno
  */
 export const openPath = (files: Files, base: string, path: string, flags: number, mode: number): number => {
-  if ((flags & O_TMPFILE_BIT) !== 0) return flags & O_DIRECTORY && writes(flags) ? -EOPNOTSUPP : -EINVAL;
+  if ((flags & O_TMPFILE_BIT) !== 0) return openUnnamed(files, base, path, flags);
   if ((flags & O_CREAT) !== 0 && (flags & O_DIRECTORY) !== 0) return -EINVAL;
   return files.withTree(() => {
     const { at } = files;
@@ -78,6 +81,18 @@ export const openPath = (files: Files, base: string, path: string, flags: number
     if (exclusive) return -EEXIST;
     if (create && (at.isDirectory || at.trailingSlash)) return -EISDIR;
     return openExisting(files, flags);
+  });
+};
+
+/** O_TMPFILE: no host interface gives such a file a name later, so there are none. */
+const openUnnamed = (files: Files, base: string, path: string, flags: number): number => {
+  if ((flags & O_DIRECTORY) === 0 || flags & O_CREAT || !writes(flags)) return -EINVAL;
+  return files.withTree(() => {
+    const { at } = files;
+    const status = files.paths.resolve(base, path, (flags & O_NOFOLLOW) === 0, at);
+    if (status < 0) return status;
+    if (!at.exists) return -ENOENT;
+    return at.isDirectory ? -EOPNOTSUPP : -ENOTDIR;
   });
 };
 
@@ -152,6 +167,10 @@ const openExisting = (files: Files, flags: number): number => {
   }
   if (flags & O_PATH) return named(files, files.open.allocate(fileKind.path, statusFlags(flags), 0), at.path, at.mount);
   const synthetic = at.mount < 0 ? at.node?.synthetic : undefined;
+  if (synthetic?.kind === "terminal") {
+    const terminal = terminalDescriptor(files);
+    return terminal < 0 ? -ENXIO : reopen(files, terminal, flags);
+  }
   if (synthetic?.kind === "device") {
     return named(files, files.open.allocate(fileKind.device, statusFlags(flags), synthetic.handle), at.path, -1);
   }
@@ -179,6 +198,8 @@ const openAgain = (files: Files, index: number, flags: number): number => {
   const kind = open.get(index, openFile.kind);
   const handle = open.get(index, openFile.handle);
   if (kind === fileKind.pipeReader || kind === fileKind.pipeWriter) return openPipe(files, handle, flags);
+  // Linux reopens a file that has lost its name; no host interface does.
+  if (kind === fileKind.host && open.path(index) !== "") return -ENOENT;
   const access = open.get(index, openFile.flags) & O_ACCMODE;
   if (access !== O_RDWR && access !== (flags & O_ACCMODE)) return -EACCES;
   // Other handles would be closed twice; what is neither stream nor device cannot be opened on Linux either.

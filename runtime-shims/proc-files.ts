@@ -144,7 +144,7 @@ const limitText = (value: number): string => (value === Infinity ? "unlimited" :
 const limits = (files: Files): string => {
   const { doubles } = files.process.kernel;
   const line = (name: string, soft: string, hard: string, unit: string): string =>
-    `${name.padEnd(26)}${soft.padEnd(21)}${hard.padEnd(21)}${unit.padEnd(10)}\n`;
+    `${name.padEnd(26)}${soft.padEnd(21)}${hard.padEnd(21)}${unit === "" ? "" : unit.padEnd(10)}\n`;
   return (
     line("Limit", "Soft Limit", "Hard Limit", "Units") +
     RLIMIT_NAMES.map(([name, unit], index) => {

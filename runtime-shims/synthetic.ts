@@ -1,9 +1,10 @@
-import { ENOENT, ENXIO } from "./errno.js";
+import { ENOENT } from "./errno.js";
 import { device } from "./file-kinds/device.js";
+import { O_ACCMODE, O_PATH, O_RDONLY, O_WRONLY } from "./file-kinds/open-flags.js";
 import { STREAM_TERMINAL } from "./file-kinds/stream.js";
 import { fileKind, openFile } from "./files-layout.js";
 import type { Files } from "./files.js";
-import { type FileStat, S_IFDIR, S_IFLNK, S_IFREG } from "./host/types.js";
+import { FileStat, S_IFDIR, S_IFLNK, S_IFREG } from "./host/types.js";
 import { type DynamicChildren, newNode, type TreeNode } from "./mounts.js";
 import { procFiles } from "./proc-files.js";
 import type { Thread } from "./threads.js";
@@ -14,7 +15,7 @@ export type Synthetic =
   | { readonly path: string; readonly kind: "link"; readonly target: string }
   /** A link of /proc/self/fd. */
   | { readonly path: string; readonly kind: "fd"; readonly fd: number }
-  /** /dev/tty: a link to the descriptor that is the terminal. */
+  /** /dev/tty: opened, it is the descriptor that is the terminal. */
   | { readonly path: string; readonly kind: "terminal" }
   /** A character device that is `handle` of file-kinds/device.ts. */
   | { readonly path: string; readonly kind: "device"; readonly handle: number }
@@ -59,7 +60,6 @@ const descriptorLinks = (files: Files, path: string): DynamicChildren => ({
 export const linkText = (files: Files, node: TreeNode): string => {
   const { synthetic } = node;
   if (synthetic?.kind === "fd") return descriptorPath(files, synthetic.fd);
-  if (synthetic?.kind === "terminal") return `/proc/self/fd/${terminalDescriptor(files)}`;
   if (synthetic?.kind !== "link") return "";
   return synthetic.target === "" ? files.cwd : synthetic.target;
 };
@@ -67,11 +67,11 @@ export const linkText = (files: Files, node: TreeNode): string => {
 /** Where a synthetic link leads; undefined for an open file without a path. */
 export const followTarget = (files: Files, node: TreeNode): string | undefined => {
   const text = linkText(files, node);
-  return node.synthetic?.kind === "fd" && !text.startsWith("/") ? undefined : text;
+  return node.synthetic?.kind === "fd" && (!text.startsWith("/") || text.endsWith(DELETED)) ? undefined : text;
 };
 
 /** The standard descriptor that is a terminal, or −1. */
-const terminalDescriptor = (files: Files): number =>
+export const terminalDescriptor = (files: Files): number =>
   [0, 1, 2].find((fd) => {
     const index = files.open.acquire(fd);
     if (index < 0) return false;
@@ -81,6 +81,10 @@ const terminalDescriptor = (files: Files): number =>
     return terminal && (kind === fileKind.stdin || kind === fileKind.stream);
   }) ?? -1;
 
+const scratch = new FileStat();
+/** What the kernel puts after the path of a file that has none any more (d_path in fs/d_path.c). */
+const DELETED = " (deleted)";
+
 /** What /proc/self/fd/N says of a descriptor. */
 const descriptorPath = (files: Files, fd: number): string => {
   const index = files.open.acquire(fd);
@@ -89,8 +93,9 @@ const descriptorPath = (files: Files, fd: number): string => {
   const path = open.path(index);
   const kind = open.get(index, openFile.kind);
   const handle = open.get(index, openFile.handle);
+  const removed = kind === fileKind.host && files.host.stat(handle, scratch) === 0 && scratch.nlink === 0;
   files.release(index);
-  if (path !== "") return path;
+  if (path !== "") return removed ? path + DELETED : path;
   if (kind === fileKind.pipeReader || kind === fileKind.pipeWriter) return `pipe:[${0x10000 + handle}]`;
   if (kind === fileKind.eventfd) return "anon_inode:[eventfd]";
   if (kind === fileKind.epoll) return "anon_inode:[eventpoll]";
@@ -104,6 +109,13 @@ export const pathInode = (path: string): number => {
   return (hash >>> 0) + 2;
 };
 
+/** Permissions of a link in /proc/self/fd: what the descriptor was opened for (proc_fd_link in fs/proc/fd.c). */
+const linkMode = (flags: number): number => {
+  if (flags & O_PATH) return 0;
+  const access = flags & O_ACCMODE;
+  return 0o100 | (access === O_WRONLY ? 0 : 0o400) | (access === O_RDONLY ? 0 : 0o200);
+};
+
 /** Attributes of a place in the skeleton of guest space. */
 export const statSynthetic = (files: Files, node: TreeNode, out: FileStat): number => {
   const { synthetic } = node;
@@ -112,18 +124,21 @@ export const statSynthetic = (files: Files, node: TreeNode, out: FileStat): numb
   out.ino = pathInode(node.path);
   switch (synthetic?.kind) {
     case "terminal":
-      if (terminalDescriptor(files) < 0) return -ENXIO;
-      out.mode = S_IFLNK | 0o777;
-      return 0;
+      return files.statDevice(5, 0, out);
     case "link":
       out.mode = S_IFLNK | 0o777;
-      out.size = linkText(files, node).length;
+      // The links of proc that lead somewhere else each time have no size.
+      out.size = node.path.startsWith("/proc/") && node.path !== "/proc/mounts" ? 0 : linkText(files, node).length;
       return 0;
-    case "fd":
-      if (!files.fds.isOpen(synthetic.fd)) return -ENOENT;
-      out.mode = S_IFLNK | 0o700;
+    case "fd": {
+      const index = files.open.acquire(synthetic.fd);
+      if (index < 0) return -ENOENT;
+      const flags = files.open.get(index, openFile.flags);
+      files.release(index);
+      out.mode = S_IFLNK | linkMode(flags);
       out.size = 64;
       return 0;
+    }
     case "file":
       out.mode = S_IFREG | 0o444;
       return 0;

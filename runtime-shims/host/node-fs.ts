@@ -328,8 +328,10 @@ const entryType = (entry: fs.Dirent<Buffer>): number => {
 };
 
 /** node:fs takes seconds as a double, so what is set is exact to about a quarter of a microsecond. */
-const seconds = (time: NewTime): number | Date => {
+const seconds = (time: NewTime): number | string => {
   if (time === "now") return Date.now() / 1000;
-  // A negative number would mean "now" to node:fs.
-  return time.sec < 0 ? new Date(time.sec * 1000 + Math.floor(time.nsec / 1e6)) : time.sec + time.nsec / 1e9;
+  // Rounding must not reach the next second, or the personality could not tell which time was meant.
+  const since1970 = time.sec + Math.min(time.nsec, 999_999_500) / 1e9;
+  // A negative number would mean "now" to node:fs; a string of it does not.
+  return since1970 < 0 ? String(since1970) : since1970;
 };

@@ -11,6 +11,7 @@ import {
   linkFile,
   makeDirectory,
   makeLink,
+  makeNode,
   removeDirectory,
   rename,
   RENAME_EXCHANGE,
@@ -19,6 +20,7 @@ import {
   unlinkFile,
 } from "../name-operations.js";
 import { linkText } from "../synthetic.js";
+import type { Resolution } from "../paths.js";
 import type { Thread } from "../threads.js";
 import { address, cstring, dirfd, fd, flags, int, mode, size, uint } from "./kinds.js";
 import { AT_FDCWD, basePath, readPath } from "./path-argument.js";
@@ -65,6 +67,9 @@ const withPaths = (
 const mkdir = (thread: Thread, directory: number, path: number, fileMode: number): number =>
   withPath(thread, directory, path, (files, base, name) => makeDirectory(files, base, name, fileMode));
 
+const mknod = (thread: Thread, directory: number, path: number, fileMode: number): number =>
+  withPath(thread, directory, path, (files, base, name) => makeNode(files, base, name, fileMode));
+
 const unlink = (thread: Thread, directory: number, path: number, how: number): number => {
   if (how & ~AT_REMOVEDIR) return -EINVAL;
   return withPath(thread, directory, path, how === 0 ? unlinkFile : removeDirectory);
@@ -84,6 +89,15 @@ const renameCall = (
   );
 };
 
+/** AT_EMPTY_PATH: a second name for what is open, under the name that it has. */
+const linkOpen = (thread: Thread, number: number, newDirectory: number, newPath: number): number =>
+  withFd(thread, number, (_files, index) =>
+    withPath(thread, newDirectory, newPath, (files, newBase, to) => {
+      const place = files.placeOf(index);
+      return typeof place === "number" ? place : linkFile(files, "/", files.open.path(index), newBase, to, false);
+    }),
+  );
+
 const link = (
   thread: Thread,
   oldDirectory: number,
@@ -93,6 +107,8 @@ const link = (
   how: number,
 ): number => {
   if (how & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)) return -EINVAL;
+  if (how & AT_EMPTY_PATH && readPath(thread, oldPath) === "")
+    return linkOpen(thread, oldDirectory, newDirectory, newPath);
   return withPaths(thread, oldDirectory, oldPath, newDirectory, newPath, (files, oldBase, from, newBase, to) =>
     linkFile(files, oldBase, from, newBase, to, (how & AT_SYMLINK_FOLLOW) !== 0),
   );
@@ -104,14 +120,35 @@ const symlink = (thread: Thread, target: number, directory: number, path: number
   return withPath(thread, directory, path, (files, base, name) => makeLink(files, text, base, name));
 };
 
-const readlink = (thread: Thread, directory: number, path: number, target: number, room: number): number => {
+/** The link that a descriptor of O_PATH | O_NOFOLLOW stands for: what an empty path names (do_readlinkat in fs/stat.c). */
+const linkOf = (thread: Thread, number: number): Resolution | number => {
+  const files = filesOf(thread);
+  const index = number === AT_FDCWD ? -1 : files.open.acquire(number);
+  if (index < 0) return number === AT_FDCWD ? -ENOENT : -EBADF;
+  const isPath = files.open.get(index, openFile.kind) === fileKind.path;
+  const place = isPath ? files.placeOf(index) : -ENOENT;
+  files.release(index);
+  return typeof place === "number" || !place.isLink ? -ENOENT : place;
+};
+
+const linkAt = (files: Files, base: string, name: string): Resolution | number => {
+  const { at } = files;
+  const status = files.paths.resolve(base, name, false, at);
+  if (status < 0) return status;
+  if (!at.exists) return -ENOENT;
+  return at.isLink ? at : -EINVAL;
+};
+
+const readlink = (thread: Thread, directory: number, pathAddress: number, target: number, room: number): number => {
   if (room <= 0) return -EINVAL;
-  return withPath(thread, directory, path, (files, base, name) => {
-    const { at } = files;
-    const status = files.paths.resolve(base, name, false, at);
-    if (status < 0) return status;
-    if (!at.exists) return -ENOENT;
-    if (!at.isLink) return -EINVAL;
+  const path = readPath(thread, pathAddress);
+  if (typeof path === "number") return path;
+  const base = path === "" ? "/" : basePath(thread, directory, path);
+  if (typeof base === "number") return base;
+  const files = filesOf(thread);
+  return files.withTree(() => {
+    const at = path === "" ? linkOf(thread, directory) : linkAt(files, base, path);
+    if (typeof at === "number") return at;
     const text = at.mount >= 0 ? files.host.readlinkAt(at.mount, at.relative) : linkText(files, at.node!);
     if (typeof text === "number") return text;
     const bytes = encodeName(text).subarray(0, room);
@@ -215,6 +252,20 @@ export const dirCalls: readonly SyscallRow[] = [
     run: (thread, path, fileMode) => mkdir(thread, AT_FDCWD, path, fileMode),
   },
   { nr: 258, name: "mkdirat", args: [dirfd, cstring, mode], run: mkdir },
+  {
+    nr: 133,
+    name: "mknod",
+    args: [cstring, mode, uint],
+    reason: "only regular files: no host interface makes others",
+    run: (thread, path, fileMode) => mknod(thread, AT_FDCWD, path, fileMode),
+  },
+  {
+    nr: 259,
+    name: "mknodat",
+    args: [dirfd, cstring, mode, uint],
+    reason: "only regular files: no host interface makes others",
+    run: mknod,
+  },
   {
     nr: 84,
     name: "rmdir",

@@ -1,4 +1,4 @@
-import { EBADF, EFAULT, EINVAL, ENOTTY } from "../errno.js";
+import { EBADF, EFAULT, EINVAL, ENOTTY, EOVERFLOW, EPERM } from "../errno.js";
 import { withFd } from "../fd-io.js";
 import { pipeLength } from "../file-kinds/pipe.js";
 import {
@@ -36,9 +36,10 @@ const F = {
   F_DUPFD_CLOEXEC: 1030,
   F_SETPIPE_SZ: 1031,
   F_GETPIPE_SZ: 1032,
+  F_DUPFD_QUERY: 1027,
 } as const;
 const FD_CLOEXEC = 1;
-const SETTABLE = O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME;
+const SETTABLE = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME;
 const F_RDLCK = 0;
 const F_WRLCK = 1;
 const F_UNLCK = 2;
@@ -52,14 +53,32 @@ const duplicate = (files: Files, index: number, lowest: number, closeOnExec: boo
   return fdNumber;
 };
 
+/** Whether a lock's range is one (flock64_to_posix_lock in fs/locks.c): 0 or −errno. */
+const checkRange = (files: Files, index: number, start: number, length: number, whence: number): number => {
+  let from = start;
+  if (whence === 1) from += Math.max(0, files.open.offset(index));
+  else if (whence === 2) from += files.open.get(index, openFile.kind) === fileKind.host ? files.sizeOf(index) : 0;
+  else if (whence !== 0) return -EINVAL;
+  if (from >= 2 ** 63 || from + length > 2 ** 63) return -EOVERFLOW;
+  return from < 0 || from + Math.min(length, 0) < 0 ? -EINVAL : 0;
+};
+
 /** POSIX record locks belong to the process, so inside one process they never conflict. */
 const recordLock = (files: Files, thread: Thread, index: number, command: number, pointer: number): number => {
   const { memory } = thread.process;
   if (!memory.readable(pointer, FLOCK_BYTES)) return -EFAULT;
   const type = (memory.getInt32(pointer) << 16) >> 16;
+  if (command === F.F_GETLK && type !== F_RDLCK && type !== F_WRLCK) return -EINVAL;
+  const range = checkRange(
+    files,
+    index,
+    memory.getInt64(pointer + 8),
+    memory.getInt64(pointer + 16),
+    memory.getInt32(pointer) >> 16,
+  );
+  if (range !== 0) return range;
   if (type !== F_RDLCK && type !== F_WRLCK && type !== F_UNLCK) return -EINVAL;
   if (command === F.F_GETLK) {
-    if (type === F_UNLCK) return -EINVAL;
     if (!memory.writable(pointer, FLOCK_BYTES)) return -EFAULT;
     memory.setUint16(pointer, F_UNLCK);
     return 0;
@@ -67,6 +86,19 @@ const recordLock = (files: Files, thread: Thread, index: number, command: number
   const access = files.open.get(index, openFile.flags) & O_ACCMODE;
   if ((type === F_RDLCK && access === O_WRONLY) || (type === F_WRLCK && access === O_RDONLY)) return -EBADF;
   return 0;
+};
+
+/** Whether SIGIO could tell of an open file's readiness: only then it takes O_ASYNC (setfl in fs/fcntl.c). */
+const signalsReadiness = (files: Files, index: number): boolean => {
+  const kind = files.open.get(index, openFile.kind);
+  return isPipe(files, index) || kind === fileKind.stream || kind === fileKind.stdin;
+};
+
+const sameOpenFile = (files: Files, index: number, other: number): number => {
+  const found = files.open.acquire(other);
+  if (found < 0) return -EBADF;
+  files.release(found);
+  return found === index ? 1 : 0;
 };
 
 const isPipe = (files: Files, index: number): boolean => {
@@ -91,9 +123,11 @@ const control = (thread: Thread, fdNumber: number, command: number, argument: nu
         return 0;
       case F.F_GETFL:
         return status;
-      case F.F_SETFL:
-        files.open.set(index, openFile.flags, (status & ~SETTABLE) | (argument & SETTABLE));
+      case F.F_SETFL: {
+        const settable = signalsReadiness(files, index) ? SETTABLE | O_ASYNC : SETTABLE;
+        files.open.set(index, openFile.flags, (status & ~settable) | (argument & settable));
         return 0;
+      }
       case F.F_GETLK:
       case F.F_SETLK:
       case F.F_SETLKW:
@@ -103,7 +137,10 @@ const control = (thread: Thread, fdNumber: number, command: number, argument: nu
         return 0;
       case F.F_GETPIPE_SZ:
       case F.F_SETPIPE_SZ:
-        return isPipe(files, index) ? PIPE_BYTES : -EBADF;
+        if (!isPipe(files, index)) return -EBADF;
+        return command === F.F_SETPIPE_SZ && argument >>> 0 > PIPE_BYTES ? -EPERM : PIPE_BYTES;
+      case F.F_DUPFD_QUERY:
+        return sameOpenFile(files, index, argument);
       default:
         return -EINVAL;
     }

@@ -1,4 +1,4 @@
-import { EBADF, EFAULT, EFBIG, EINVAL, EISDIR, ENODEV, ENXIO, EOPNOTSUPP, EOVERFLOW, ESPIPE } from "../errno.js";
+import { EBADF, EFAULT, EFBIG, EINVAL, EISDIR, ENODEV, ENXIO, EOPNOTSUPP, EOVERFLOW, ESPIPE, EXDEV } from "../errno.js";
 import {
   filesOf,
   MAX_OFFSET,
@@ -135,6 +135,7 @@ const sendfile = (thread: Thread, out: number, source: number, pointer: number, 
   return withFd(thread, source, (files, sourceIndex) =>
     withFd(thread, out, (_files, targetIndex) => {
       if (!files.kindOf(sourceIndex).seekable) return from === OWN_OFFSET ? -EINVAL : -ESPIPE;
+      if (files.open.get(sourceIndex, openFile.kind) === fileKind.directory) return -EINVAL;
       if (files.open.get(targetIndex, openFile.flags) & O_APPEND) return -EINVAL;
       const length = Math.min(count, MAX_TRANSFER);
       const result = copyOpen(files, thread, sourceIndex, from, targetIndex, OWN_OFFSET, length);
@@ -185,6 +186,8 @@ const copyRange = (
       const sourceKind = files.open.get(sourceIndex, openFile.kind);
       const targetKind = files.open.get(targetIndex, openFile.kind);
       if (sourceKind === fileKind.directory || targetKind === fileKind.directory) return -EISDIR;
+      // /proc is another file system, whose files are regular ones.
+      if (sourceKind === fileKind.synthetic && targetKind === fileKind.host) return -EXDEV;
       if (sourceKind !== fileKind.host || targetKind !== fileKind.host) return -EINVAL;
       if (files.open.get(targetIndex, openFile.flags) & O_APPEND) return -EBADF;
       if (copiesOverItself(files, [sourceIndex, from], [targetIndex, to], count)) return -EINVAL;
@@ -202,6 +205,7 @@ const FALLOC_FL_KEEP_SIZE = 1;
 /** No host interface reserves space: the file grows if asked to, and writes find out whether there is room. */
 const fallocate = (thread: Thread, fdNumber: number, how: number, offset: number, length: number): number =>
   withFd(thread, fdNumber, (files, index) => {
+    if (files.open.get(index, openFile.flags) & O_PATH) return -EBADF;
     if (offset < 0 || length <= 0) return -EINVAL;
     if (how & ~FALLOC_FL_KEEP_SIZE) return -EOPNOTSUPP;
     if ((files.open.get(index, openFile.flags) & O_ACCMODE) === O_RDONLY) return -EBADF;
@@ -339,7 +343,8 @@ export const fdCalls: readonly SyscallRow[] = [
     name: "sync_file_range",
     args: [fd, long, long, uint],
     reason: "every write is already the host's",
-    run: (thread, number) => withFd(thread, number, () => 0),
+    run: (thread, number, from, length, how) =>
+      withFd(thread, number, () => (how & ~7 || from < 0 || length < 0 || from + length >= 2 ** 63 ? -EINVAL : 0)),
   },
   {
     nr: 187,

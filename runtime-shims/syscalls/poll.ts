@@ -2,6 +2,7 @@ import { EBADF, EFAULT, EINTR, EINVAL, ELOOP, EPERM, ERESTARTNOHAND } from "../e
 import { filesOf, withFd } from "../fd-io.js";
 import { epollAdd, epollCollect, epollDelete, epollModify, epollWatches } from "../file-kinds/epoll.js";
 import { POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLPRI, POLLRDNORM, POLLWRNORM } from "../file-kinds/kind.js";
+import { O_PATH } from "../file-kinds/open-flags.js";
 import { pollKey } from "../file-kinds/notify.js";
 import { STREAM_WATCHABLE } from "../file-kinds/stream.js";
 import { FD_CAPACITY, fileKind, filesHeader, openFile } from "../files-layout.js";
@@ -80,7 +81,8 @@ const scan = (thread: Thread, fds: number, count: number): number => {
 const readyOf = (files: Files, number: number): number => {
   const index = files.open.acquire(number);
   if (index < 0) return POLLNVAL;
-  const ready = files.kindOf(index).ready(files, index);
+  const isPath = (files.open.get(index, openFile.flags) & O_PATH) !== 0;
+  const ready = isPath ? POLLNVAL : files.kindOf(index).ready(files, index);
   files.release(index);
   return ready;
 };
@@ -210,6 +212,7 @@ const epollCtl = (thread: Thread, epollFd: number, operation: number, number: nu
   if (operation !== EPOLL_CTL.EPOLL_CTL_DEL && !memory.readable(event, EVENT_BYTES)) return -EFAULT;
   return withFd(thread, epollFd, (files, epollIndex) =>
     withFd(thread, number, (_files, target) => {
+      if (files.open.get(target, openFile.flags) & O_PATH) return -EBADF;
       if (!isWatchable(files, target)) return -EPERM;
       if (epollIndex === target || files.open.get(epollIndex, openFile.kind) !== fileKind.epoll) return -EINVAL;
       if (operation === EPOLL_CTL.EPOLL_CTL_DEL) return epollDelete(files, epollIndex, number, target);

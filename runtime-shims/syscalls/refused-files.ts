@@ -1,4 +1,4 @@
-import { EAFNOSUPPORT, EINVAL, ENOSYS, ENOTSOCK, EOPNOTSUPP, EPERM } from "../errno.js";
+import { EAFNOSUPPORT, EINVAL, ENOSYS, ENOTSOCK, EOPNOTSUPP } from "../errno.js";
 import { withFd } from "../fd-io.js";
 import { fd } from "./kinds.js";
 import { refuse, type SyscallRow } from "./table.js";
@@ -36,8 +36,6 @@ export const refusedFileCalls: readonly SyscallRow[] = [
   notSocket(299, "recvmmsg"),
   notSocket(307, "sendmmsg"),
   refuse(78, "getdents", ENOSYS, "the 32-bit inode form; Go uses getdents64"),
-  refuse(133, "mknod", EPERM, "no host interface makes special files"),
-  refuse(259, "mknodat", EPERM, "no host interface makes special files"),
   ...[
     "setxattr",
     "lsetxattr",
