@@ -1,4 +1,4 @@
-import { EACCES, EBADF, EEXIST, EFBIG, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY, EPERM } from "../errno.js";
+import { EACCES, EBADF, EEXIST, EFBIG, EINVAL, EISDIR, ENOENT, ENOSPC, ENOTDIR, ENOTEMPTY, EPERM } from "../errno.js";
 import { encodeName } from "../names.js";
 import { type Inode, isDirectory, isLink, modified, newInode, now, resize, type TimePair } from "./memory-inode.js";
 import {
@@ -108,7 +108,7 @@ export class MemoryFiles implements HostFiles {
     const end = offset + from.length;
     if (end > MAX_FILE_BYTES) return -EFBIG;
     if (from.length === 0) return 0;
-    if (end > inode.size) resize(inode, end);
+    if (end > inode.size && !resize(inode, end)) return -ENOSPC;
     inode.bytes.set(from, offset);
     modified(inode);
     return from.length;
@@ -197,7 +197,7 @@ export class MemoryFiles implements HostFiles {
     const inode = this.#handles.get(handle);
     if (inode === undefined) return -EBADF;
     if (size > MAX_FILE_BYTES) return -EFBIG;
-    resize(inode, size);
+    if (!resize(inode, size)) return -ENOSPC;
     modified(inode);
     return 0;
   }

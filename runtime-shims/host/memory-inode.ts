@@ -58,16 +58,29 @@ export const newInode = (mode: number, uid: number, gid: number, target = ""): I
 export const isDirectory = (inode: Inode): boolean => (inode.mode & S_IFMT) === S_IFDIR;
 export const isLink = (inode: Inode): boolean => (inode.mode & S_IFMT) === S_IFLNK;
 
-/** Gives a file a size; what is added reads as zeros. */
-export const resize = (inode: Inode, size: number): void => {
+/** Bytes for a file of `size` with room to grow; undefined when the engine has no memory for them. */
+const allocate = (size: number, room: number): Uint8Array | undefined => {
+  try {
+    return new Uint8Array(Math.max(size, room));
+  } catch {
+    return undefined;
+  }
+};
+
+/** Gives a file a size; what is added reads as zeros. False when there is no memory for it. */
+export const resize = (inode: Inode, size: number): boolean => {
   if (size > inode.bytes.length) {
-    const grown = new Uint8Array(Math.max(size, Math.min(2 * inode.bytes.length, inode.bytes.length + (1 << 26))));
+    const grown = allocate(size, Math.min(2 * inode.bytes.length, inode.bytes.length + (1 << 26)));
+    if (grown === undefined) return false;
     grown.set(inode.bytes.subarray(0, inode.size));
     inode.bytes = grown;
+  } else if (size < inode.bytes.length / 2) {
+    inode.bytes = inode.bytes.slice(0, size);
   } else if (size < inode.size) {
     inode.bytes.fill(0, size, inode.size);
   }
   inode.size = size;
+  return true;
 };
 
 /** Notes that the content or the entries changed. */
