@@ -96,9 +96,7 @@ const writePaths = (random: Random, guest: Guest, outside: string): void => {
     memory.store(PATHS + PATH_ROOM * slot, path.subarray(0, PATH_ROOM - 1));
     memory.setUint8(PATHS + PATH_ROOM * slot + Math.min(path.length, PATH_ROOM - 1), 0);
   }
-  const noise = new Uint8Array(512);
-  random.fill(noise);
-  for (let at = 0; at < noise.length; at += 8) {
+  for (let at = 0; at < 512; at += 8) {
     const value = random.chance(70) ? random.pick(VALUES) : random.word();
     memory.setUint32(BUFFER + at, value >>> 0);
     memory.setUint32(BUFFER + at + 4, random.chance(80) ? 0 : random.word());

@@ -37,18 +37,17 @@ export const regionsOf = (bytes: Uint8Array): Region[] => {
   return regions;
 };
 
+/** Random bytes. */
+export const noiseOf = (random: Random, size: number): Uint8Array =>
+  Uint8Array.from({ length: size }, () => random.word());
+
 const damage = (random: Random, bytes: Uint8Array, [start, length]: Region): (() => void) => {
   const at = start + random.below(length);
   const size = Math.min(random.pick([1, 1, 2, 4, 8, 8, 16, 64]), bytes.length - at);
   const before = bytes.slice(at, at + size);
-  const noise = new Uint8Array(size);
-  if (size <= 8 && random.chance(60)) {
-    let value = random.integer();
-    for (let i = 0; i < size; i++, value >>= 8n) noise[i] = Number(value & 255n);
-  } else {
-    random.fill(noise);
-  }
-  bytes.set(noise, at);
+  const edge = size <= 8 && random.chance(60) ? random.integer() : undefined;
+  const noise = noiseOf(random, size);
+  bytes.set(edge === undefined ? noise : noise.map((_, i) => Number((edge >> BigInt(8 * i)) & 255n)), at);
   return () => bytes.set(before, at);
 };
 
@@ -106,8 +105,7 @@ export const damagedCopy = (random: Random, original: Uint8Array, text: boolean)
   const { image } = openProgram(original);
   const code = image.segments.find(({ flags }) => (flags & 1) !== 0)!;
   const entry = code.fileOffset + image.entry - code.vaddr;
-  const noise = new Uint8Array(random.pick([1, 4, 64, 4096, 1 << 16]));
-  random.fill(noise);
+  const noise = noiseOf(random, random.pick([1, 4, 64, 4096, 1 << 16]));
   const at = random.chance(50) ? entry : code.fileOffset + 0x1000 + random.below(code.fileSize - 0x1000);
   bytes.set(noise.subarray(0, bytes.length - at), at);
   return bytes;
