@@ -14,7 +14,7 @@ import { acquireWord, releaseWord } from "./lock.js";
 import { type Mount, MountTree, type TreeNode } from "./mounts.js";
 import { decodeName, encodeName } from "./names.js";
 import { filesHeaderWord, OpenFiles } from "./open-files.js";
-import { PathResolver, Resolution } from "./paths.js";
+import { PathResolver, Resolution, splitCanonical } from "./paths.js";
 import type { Process } from "./process.js";
 import { openStandardStreams } from "./standard-streams.js";
 import { contentBytes } from "./proc-files.js";
@@ -150,7 +150,7 @@ export class Files {
 
   #placeAt(path: string, mount: number): Resolution | number {
     const place = this.#openPlace;
-    const status = this.paths.resolve("/", path, false, place);
+    const status = this.paths.resolve(...splitCanonical(path), false, place);
     if (status < 0) return status === -ENOTDIR ? -ENOENT : status;
     return place.exists && place.path === path && place.mount === mount ? place : -ENOENT;
   }

@@ -296,6 +296,15 @@ export class PathResolver {
   }
 }
 
+/**
+ * The directory and the name of a canonical path, for `resolve`: the whole may be longer than a path that a guest
+ * gives.
+ */
+export const splitCanonical = (path: string): readonly [base: string, name: string] => {
+  const slash = path.lastIndexOf("/");
+  return [path.slice(0, slash) || "/", path.slice(slash + 1) || "."];
+};
+
 const splitPath = (path: string): string[] => path.split("/").filter((name) => name !== "");
 
 const plainKey = (place: Place): string => `${place.mount}:${place.relative}`;

@@ -4,6 +4,7 @@ import { O_ACCMODE, O_PATH, O_RDONLY } from "../file-kinds/open-flags.js";
 import { fileKind, openFile } from "../files-layout.js";
 import type { Files } from "../files.js";
 import { ACCESS_WRITE, FileStat, type NewTime, S_IFMT, S_IFREG } from "../host/types.js";
+import { splitCanonical } from "../paths.js";
 import type { Thread } from "../threads.js";
 import { afterFileResize } from "../shared-mappings.js";
 import { address, cstring, dirfd, fd, flags, int, long, mode } from "./kinds.js";
@@ -32,8 +33,9 @@ const withPlace = (
   let follow = (how & AT_SYMLINK_NOFOLLOW) === 0;
   if (path === "" && how & AT_EMPTY_PATH) {
     follow = false;
-    path = directory === AT_FDCWD ? files.cwd : openPathOf(thread, directory);
-    if (path === "") return -EBADF;
+    const opened = directory === AT_FDCWD ? files.cwd : openPathOf(thread, directory);
+    if (opened === "") return -EBADF;
+    [base, path] = splitCanonical(opened);
   } else if (path === "") {
     return -ENOENT;
   } else {

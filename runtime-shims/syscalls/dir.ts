@@ -20,7 +20,7 @@ import {
   unlinkFile,
 } from "../name-operations.js";
 import { linkText } from "../synthetic.js";
-import type { Resolution } from "../paths.js";
+import { type Resolution, splitCanonical } from "../paths.js";
 import type { Thread } from "../threads.js";
 import { address, cstring, dirfd, fd, flags, int, mode, size, uint } from "./kinds.js";
 import { AT_FDCWD, basePath, readPath } from "./path-argument.js";
@@ -94,7 +94,9 @@ const linkOpen = (thread: Thread, number: number, newDirectory: number, newPath:
   withFd(thread, number, (_files, index) =>
     withPath(thread, newDirectory, newPath, (files, newBase, to) => {
       const place = files.placeOf(index);
-      return typeof place === "number" ? place : linkFile(files, "/", files.open.path(index), newBase, to, false);
+      return typeof place === "number"
+        ? place
+        : linkFile(files, ...splitCanonical(files.open.path(index)), newBase, to, false);
     }),
   );
 
@@ -201,7 +203,7 @@ const fchdir = (thread: Thread, number: number): number =>
   withFd(thread, number, (files, index) => {
     if (files.open.get(index, openFile.kind) !== fileKind.directory) return -ENOTDIR;
     return files.withTree(() => {
-      const status = files.paths.resolve("/", files.open.path(index), false, files.at);
+      const status = files.paths.resolve(...splitCanonical(files.open.path(index)), false, files.at);
       return status < 0 ? status : enter(files);
     });
   });
