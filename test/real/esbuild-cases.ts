@@ -1,0 +1,96 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { projectRoot } from "../guests/unpack.js";
+import type { LiveRun, RealCase } from "./real-case.js";
+import { fixtures, thisProject, typescriptFixture } from "./trees.js";
+
+/** A case for esbuild from a version on, which is the first that has its options. */
+interface EsbuildCase extends RealCase {
+  readonly since?: string;
+}
+
+const jsx = ["--jsx-factory=h", "--jsx-fragment=Fragment"];
+const shared = readFileSync(path.join(fixtures, "fixture-ts", "shared.ts"), "utf8");
+
+/** How long it took differs. */
+const withoutTimes = (text: string): string => text.replace(/\b\d+(\.\d+)?m?s\b/g, "N ms");
+
+/** Changes a file once the first build is there, and ends standard input after the second. */
+async function watchOneChange(run: LiveRun): Promise<void> {
+  await run.until("stderr", /build finished/, 1);
+  const file = path.join(run.directory, "lazy.ts");
+  writeFileSync(file, readFileSync(file, "utf8").replace("lazy", "changed"));
+  await run.until("stderr", /build finished/, 2);
+  run.closeStdin();
+}
+
+function onFixture(name: string, args: readonly string[], more: Partial<EsbuildCase> = {}): EsbuildCase {
+  return { name, args, prepare: typescriptFixture, normalize: withoutTimes, ...more };
+}
+
+const cases: readonly EsbuildCase[] = [
+  onFixture("version", ["--version"]),
+  onFixture("help", ["--help"]),
+  onFixture("bundle", ["main.tsx", "--bundle", "--sourcemap", "--outfile=out/main.js", ...jsx]),
+  onFixture("minify", ["main.tsx", "--bundle", "--minify", "--sourcemap", "--outdir=out", ...jsx]),
+  onFixture("no bundle", ["shared.ts", "split.ts", "h.ts", "--outdir=out", "--target=es2020"]),
+  onFixture("decorators", ["decorators.ts", "--outfile=out.js"]),
+  onFixture("mistakes", ["broken.ts", "--bundle", "--outfile=out.js"]),
+  onFixture("splitting", ["main.tsx", "split.ts", "--bundle", "--splitting", "--format=esm", "--outdir=out", ...jsx], {
+    since: "0.6.0",
+  }),
+  onFixture("transform", ["--loader=ts", "--minify", "--sourcemap=inline", "--sourcefile=shared.ts"], {
+    since: "0.6.0",
+    stdin: shared,
+  }),
+  onFixture(
+    "older target",
+    ["main.tsx", "--bundle", "--target=es2017", "--metafile=meta.json", "--outdir=out", ...jsx],
+    {
+      since: "0.6.0",
+    },
+  ),
+  onFixture("css", ["style.css", "--bundle", "--minify", "--outdir=out", "--entry-names=[name]-[hash]"], {
+    since: "0.14.21",
+  }),
+  onFixture("analyze", ["main.tsx", "--bundle", "--analyze", "--minify", "--outdir=out", ...jsx], { since: "0.14.21" }),
+  onFixture("watch", ["split.ts", "--bundle", "--watch", "--format=esm", "--splitting", "--outdir=out"], {
+    since: "0.8.40",
+    talk: watchOneChange,
+  }),
+  onFixture("serve", ["split.ts", "--bundle", "--serve=127.0.0.1:0", "--outdir=out"], {
+    since: "0.8.40",
+    refusal: /error: listen tcp4?( 127\.0\.0\.1:0)?: socket: |\[ERROR\] listen tcp4? 127\.0\.0\.1:0: socket: /,
+  }),
+  {
+    name: "this project",
+    since: "0.6.0",
+    args: [
+      ...["src/cli/main.ts", "src/browser/index.ts", "--bundle", "--splitting", "--format=esm", "--platform=node"],
+      ...["binaryen", "iced-x86", "vite"].map((name) => `--external:${name}`),
+      ...["--sourcemap", "--minify", "--outdir=out"],
+    ],
+    prepare: thisProject,
+    normalize: withoutTimes,
+  },
+  {
+    name: "binaryen",
+    since: "0.11.23",
+    args: [
+      path.join(projectRoot, "node_modules", "binaryen", "index.js"),
+      ...["--bundle", "--minify", "--format=esm", "--platform=node", "--outfile=out.js"],
+    ],
+    prepare: () => {},
+    normalize: withoutTimes,
+  },
+];
+
+/** The cases for an esbuild of this version. */
+export function esbuildCases(version: string): RealCase[] {
+  return cases.filter(({ since }) => since === undefined || rank(since) <= rank(version));
+}
+
+/** A number that orders versions of three parts below 1000. */
+function rank(version: string): number {
+  return version.split(".").reduce((sum, part) => sum * 1000 + Number(part), 0);
+}
