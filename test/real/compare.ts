@@ -1,9 +1,11 @@
 import { mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { gojitCommand } from "../guests/run.js";
+import { readOutputs, runShellStep, takeOutputs, type Build } from "./build-steps.js";
 import { cacheDirectory } from "./fetch.js";
 import type { RealCase } from "./real-case.js";
 import { filesBelow, runCommand, type Ending } from "./run.js";
+import type { Toolchain } from "./toolchain.js";
 
 /** What comparing the two runs of something gave. */
 export interface Comparison {
@@ -26,7 +28,7 @@ export function underGojit(words: readonly string[], { gojitOptions }: CompareOp
 
 /** Runs a case natively and then under gojit, each time in the same directory, prepared anew. */
 export async function compareCase(executable: string, real: RealCase, options: CompareOptions): Promise<Comparison> {
-  const directory = path.join(cacheDirectory, "work");
+  const directory = path.join(cacheDirectory, `work-${process.pid}`);
   const words = [executable, ...real.args];
   const once = async (command: readonly string[]): Promise<{ ending: Ending; files: Map<string, string> }> => {
     rmSync(directory, { recursive: true, force: true });
@@ -51,6 +53,55 @@ export async function compareCase(executable: string, real: RealCase, options: C
     ...fileDifferences(native.files, gojit.files),
   ];
   return { native: native.ending, gojit: gojit.ending, differences };
+}
+
+/** How the steps of a build compared that one tool made. */
+export interface ToolTotal {
+  steps: number;
+  nativeMs: number;
+  gojitMs: number;
+  nativePeakBytes: number;
+  gojitPeakBytes: number;
+  differences: string[];
+}
+
+/**
+ * Runs each step of a build natively and under gojit, on the same files; native's result is what the next steps find.
+ * @returns what each tool came to; the outputs of all steps are there then
+ */
+export async function compareBuild(
+  { tools }: Toolchain,
+  build: Build,
+  options: CompareOptions,
+): Promise<Map<string, ToolTotal>> {
+  const totals = new Map<string, ToolTotal>();
+  for (const step of build.steps) {
+    if (step.kind === "shell") {
+      runShellStep(step);
+      continue;
+    }
+    const words = [path.join(tools, step.tool), ...step.words];
+    const { cwd, env } = step;
+    const gojit = await runCommand({ words: underGojit(words, options), cwd, env, timeoutMs: options.timeoutMs });
+    const gojitFiles = takeOutputs(step.words);
+    const native = await runCommand({ words, cwd, env, timeoutMs: options.timeoutMs });
+    const nativeFiles = readOutputs(step.words);
+    const differences = [...endingDifferences(native, gojit), ...fileDifferences(nativeFiles, gojitFiles)];
+    const total = totals.get(step.tool) ?? noSteps();
+    totals.set(step.tool, total);
+    total.steps++;
+    total.nativeMs += native.wallMs;
+    total.gojitMs += gojit.wallMs;
+    total.nativePeakBytes = Math.max(total.nativePeakBytes, native.peakBytes);
+    total.gojitPeakBytes = Math.max(total.gojitPeakBytes, gojit.peakBytes);
+    if (differences.length > 0)
+      total.differences.push(`${step.tool} ${step.words.slice(0, 8).join(" ")}`, ...differences);
+  }
+  return totals;
+}
+
+function noSteps(): ToolTotal {
+  return { steps: 0, nativeMs: 0, gojitMs: 0, nativePeakBytes: 0, gojitPeakBytes: 0, differences: [] };
 }
 
 function notRefused(gojit: Ending, refusal: RegExp): string[] {

@@ -25,7 +25,7 @@ export function fetchProgram(program: Program): string {
     execFileSync("tar", ["-xzf", archive, wanted], { cwd: part });
     rmSync(path.join(part, archive));
     chmodSync(path.join(part, "package", program.file), 0o755);
-    renameSync(part, directory);
+    if (!existsSync(file)) renameSync(part, directory);
   } finally {
     rmSync(part, { recursive: true, force: true });
   }

@@ -1,8 +1,8 @@
 /**
  * Compares real Go programs natively and under gojit, on linux/x64:
- * `npm run test:real -- [--timeout SECONDS] [--gojit OPTION]… [--list] [NAME…]`
+ * `npm run test:real -- [--go VERSIONS | --go-cmd PATH] [--timeout SECONDS] [--gojit OPTION]… [--list] [NAME…]`
  *
- * A NAME is any part of `PROGRAM VERSION: CASE`. Each case runs twice, in a directory that is prepared anew: exit status,
+ * A NAME is any part of `PROGRAM VERSION: CASE`; those of the Go toolchains begin with `go`. Each case runs twice, in a directory that is prepared anew: exit status,
  * stdout, stderr and all files must be the same. Prints one line for each case, with time and peak memory of both
  * runs; status 1 when anything differs. `--gojit` hands an option to `gojit run`. Programs come from npm packages
  * (programs.ts) and are kept in the user's cache directory, below `gojit-real`.
@@ -10,12 +10,16 @@
 import { parseArgs } from "node:util";
 import { nativeRunsHere } from "../guests/run.js";
 import { appBuilderCases } from "./app-builder-cases.js";
-import { compareCase, type Comparison } from "./compare.js";
+import { prepareBuild } from "./build-steps.js";
+import { compareBuild, compareCase } from "./compare.js";
 import { esbuildCases } from "./esbuild-cases.js";
 import { fetchProgram } from "./fetch.js";
 import { programs, type Program } from "./programs.js";
 import type { RealCase } from "./real-case.js";
 import type { Ending } from "./run.js";
+import { toolchainCases, vetCase } from "./toolchain-cases.js";
+import { findToolchain, toolchainOf, type Toolchain } from "./toolchain.js";
+import { tsgoCases } from "./tsgo-cases.js";
 
 if (!nativeRunsHere) throw new Error("comparing with native runs needs linux/x64");
 const { values, positionals } = parseArgs({
@@ -23,6 +27,8 @@ const { values, positionals } = parseArgs({
   options: {
     timeout: { type: "string", default: "600" },
     gojit: { type: "string", multiple: true, default: [] },
+    go: { type: "string", default: "1.19,1.27" },
+    "go-cmd": { type: "string" },
     list: { type: "boolean", default: false },
   },
 });
@@ -33,14 +39,42 @@ let different = 0;
 
 for (const program of programs) {
   for (const real of casesOf(program)) {
-    const title = `${program.kind} ${program.version}: ${real.name}`;
-    if (!chosen(title)) continue;
-    if (values.list) console.log(title);
-    else report(title, await compareCase(fetchProgram(program), real, options));
+    await compare(`${program.kind} ${program.version}: ${real.name}`, () => fetchProgram(program), real);
+  }
+}
+if (positionals.length === 0 || positionals.some((name) => name.startsWith("go"))) {
+  const toolchains = values["go-cmd"] ? [toolchainOf(values["go-cmd"])] : values.go.split(",").map(findToolchain);
+  for (const toolchain of toolchains) {
+    const name = `go ${toolchain.version}`;
+    for (const real of toolchainCases(toolchain)) await compare(`${name}: ${real.name}`, () => real.executable, real);
+    for (const fixture of ["hello", "http"]) await buildAndRun(toolchain, fixture);
   }
 }
 if (!values.list) console.log(`${same} same, ${different} different`);
 if (different > 0) process.exitCode = 1;
+
+async function compare(title: string, executable: () => string, real: RealCase): Promise<void> {
+  if (!chosen(title)) return;
+  if (values.list) console.log(title);
+  else report(title, await compareCase(executable(), real, options));
+}
+
+/** Compares the build of a fixture step by step, then the program, then vet with the packages that were built. */
+async function buildAndRun(toolchain: Toolchain, fixture: string): Promise<void> {
+  const title = `go ${toolchain.version}: build ${fixture}`;
+  if (!chosen(title)) return;
+  if (values.list) return console.log(title);
+  const build = prepareBuild(toolchain, fixture);
+  for (const [tool, total] of await compareBuild(toolchain, build, options)) {
+    const native = { wallMs: total.nativeMs, peakBytes: total.nativePeakBytes, status: 0 };
+    const gojit = { wallMs: total.gojitMs, peakBytes: total.gojitPeakBytes };
+    report(`${title}: ${total.steps} times ${tool}`, { native, gojit, differences: total.differences });
+  }
+  report(`${title}: run it`, await compareCase(build.executable, { name: "", args: [], prepare: () => {} }, options));
+  if (fixture !== "hello") return;
+  const vet = vetCase(toolchain, build);
+  report(`${title}: vet`, await compareCase(vet.executable, vet, options));
+}
 
 function casesOf({ kind, version }: Program): readonly RealCase[] {
   switch (kind) {
@@ -49,11 +83,20 @@ function casesOf({ kind, version }: Program): readonly RealCase[] {
     case "app-builder":
       return appBuilderCases;
     case "tsgo":
-      return [];
+      return tsgoCases;
   }
 }
 
-function report(title: string, { native, gojit, differences }: Comparison): void {
+/** What a report needs of an ending. */
+type Cost = Pick<Ending, "wallMs" | "peakBytes">;
+
+interface Result {
+  readonly native?: Cost & Pick<Ending, "status">;
+  readonly gojit: Cost;
+  readonly differences: readonly string[];
+}
+
+function report(title: string, { native, gojit, differences }: Result): void {
   if (differences.length > 0) different++;
   else same++;
   const ratio = native ? ` (${(gojit.wallMs / native.wallMs).toFixed(1)}x)` : "";
@@ -62,6 +105,6 @@ function report(title: string, { native, gojit, differences }: Comparison): void
   for (const line of differences) console.log(`    ${line}`);
 }
 
-function cost({ wallMs, peakBytes }: Ending): string {
+function cost({ wallMs, peakBytes }: Cost): string {
   return `${(wallMs / 1000).toFixed(2)} s, ${Math.round(peakBytes / 2 ** 20)} MB`;
 }
