@@ -5,18 +5,19 @@ import { cacheDirectory } from "./fetch.js";
 import { goEnvironment, type Toolchain } from "./toolchain.js";
 import { fixtures } from "./trees.js";
 
-/** One step of a build. */
-export type BuildStep =
-  /** A tool of the toolchain, which is compared. */
-  | {
-      readonly kind: "tool";
-      readonly tool: string;
-      readonly cwd: string;
-      readonly env: Readonly<Record<string, string>>;
-      readonly words: readonly string[];
-    }
-  /** A shell command that lays files out for the tools. */
-  | { readonly kind: "shell"; readonly cwd: string; readonly script: string };
+/** A run of one of the toolchain's programs. */
+export interface ToolStep {
+  readonly kind: "tool";
+  readonly tool: string;
+  /** Import path of the package that it works on; none for link. */
+  readonly package: string;
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly words: readonly string[];
+}
+
+/** One step of a build: a tool, which can be compared, or a shell command that lays files out for the tools. */
+export type BuildStep = ToolStep | { readonly kind: "shell"; readonly cwd: string; readonly script: string };
 
 /** A build of one of the Go fixtures, package by package. */
 export interface Build {
@@ -48,10 +49,11 @@ export function prepareBuild({ go, goRoot, tools, version }: Toolchain, fixture:
     const line = script[at]!;
     const tool = line.includes(`${tools}/`) ? /\/(compile|asm|link) (.*)$/.exec(line) : null;
     if (tool) {
+      const words = splitWords(tool[2]!);
       const env = Object.fromEntries(
         [...line.slice(0, tool.index).matchAll(/(\w+)='([^']*)'/g)].map((m) => [m[1], m[2]]),
       );
-      steps.push({ kind: "tool", tool: tool[1]!, cwd, env, words: splitWords(tool[2]!) });
+      steps.push({ kind: "tool", tool: tool[1]!, package: packageOf(words), cwd, env, words });
     } else if (line.startsWith("cd ")) {
       cwd = path.resolve(source, line.slice(3));
     } else if (line.includes("<< 'EOF'")) {
@@ -76,6 +78,10 @@ export function runShellStep(step: BuildStep & { kind: "shell" }): void {
   const env = { ...process.env, ...goEnvironment };
   const { status, stderr } = spawnSync("bash", ["-c", step.script], { cwd: step.cwd, env, encoding: "utf8" });
   if (status !== 0) throw new Error(`${step.script.split("\n", 1)[0]}: ${stderr}`);
+}
+
+function packageOf(words: readonly string[]): string {
+  return words.includes("-p") ? words[words.indexOf("-p") + 1]! : "";
 }
 
 /** The files that a tool writes. */

@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { gojitCommand } from "../guests/run.js";
-import { readOutputs, runShellStep, takeOutputs, type Build } from "./build-steps.js";
+import { readOutputs, runShellStep, takeOutputs, type Build, type ToolStep } from "./build-steps.js";
 import { cacheDirectory } from "./fetch.js";
 import type { RealCase } from "./real-case.js";
 import { filesBelow, runCommand, type Ending } from "./run.js";
@@ -66,12 +66,14 @@ export interface ToolTotal {
 }
 
 /**
- * Runs each step of a build natively and under gojit, on the same files; native's result is what the next steps find.
+ * Runs the steps of a build natively, and those that `compared` chooses under gojit too, on the same files; native's
+ * result is what the next steps find.
  * @returns what each tool came to; the outputs of all steps are there then
  */
 export async function compareBuild(
   { tools }: Toolchain,
   build: Build,
+  compared: (step: ToolStep) => boolean,
   options: CompareOptions,
 ): Promise<Map<string, ToolTotal>> {
   const totals = new Map<string, ToolTotal>();
@@ -82,6 +84,10 @@ export async function compareBuild(
     }
     const words = [path.join(tools, step.tool), ...step.words];
     const { cwd, env } = step;
+    if (!compared(step)) {
+      await runCommand({ words, cwd, env, timeoutMs: options.timeoutMs });
+      continue;
+    }
     const gojit = await runCommand({ words: underGojit(words, options), cwd, env, timeoutMs: options.timeoutMs });
     const gojitFiles = takeOutputs(step.words);
     const native = await runCommand({ words, cwd, env, timeoutMs: options.timeoutMs });
@@ -94,8 +100,7 @@ export async function compareBuild(
     total.gojitMs += gojit.wallMs;
     total.nativePeakBytes = Math.max(total.nativePeakBytes, native.peakBytes);
     total.gojitPeakBytes = Math.max(total.gojitPeakBytes, gojit.peakBytes);
-    if (differences.length > 0)
-      total.differences.push(`${step.tool} ${step.words.slice(0, 8).join(" ")}`, ...differences);
+    if (differences.length > 0) total.differences.push(`${step.tool} ${step.package}:`, ...differences);
   }
   return totals;
 }

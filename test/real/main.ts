@@ -10,7 +10,7 @@
 import { parseArgs } from "node:util";
 import { nativeRunsHere } from "../guests/run.js";
 import { appBuilderCases } from "./app-builder-cases.js";
-import { prepareBuild } from "./build-steps.js";
+import { prepareBuild, type ToolStep } from "./build-steps.js";
 import { compareBuild, compareCase } from "./compare.js";
 import { esbuildCases } from "./esbuild-cases.js";
 import { fetchProgram } from "./fetch.js";
@@ -47,7 +47,8 @@ if (positionals.length === 0 || positionals.some((name) => name.startsWith("go")
   for (const toolchain of toolchains) {
     const name = `go ${toolchain.version}`;
     for (const real of toolchainCases(toolchain)) await compare(`${name}: ${real.name}`, () => real.executable, real);
-    for (const fixture of ["hello", "http"]) await buildAndRun(toolchain, fixture);
+    const packagesDone = new Set<string>();
+    for (const fixture of ["hello", "http"]) await buildAndRun(toolchain, fixture, packagesDone);
   }
 }
 if (!values.list) console.log(`${same} same, ${different} different`);
@@ -59,16 +60,25 @@ async function compare(title: string, executable: () => string, real: RealCase):
   else report(title, await compareCase(executable(), real, options));
 }
 
-/** Compares the build of a fixture step by step, then the program, then vet with the packages that were built. */
-async function buildAndRun(toolchain: Toolchain, fixture: string): Promise<void> {
+/**
+ * Compares the build of a fixture step by step, then the program, then vet with the packages that were built. A step's
+ * title is as in `go 1.27.4: build http: compile net/http`. A package that was compared once is not compared again.
+ */
+async function buildAndRun(toolchain: Toolchain, fixture: string, packagesDone: Set<string>): Promise<void> {
   const title = `go ${toolchain.version}: build ${fixture}`;
-  if (!chosen(title)) return;
+  if (!chosen(title) && !positionals.some((name) => name.startsWith(title))) return;
   if (values.list) return console.log(title);
   const build = prepareBuild(toolchain, fixture);
-  for (const [tool, total] of await compareBuild(toolchain, build, options)) {
+  const compared = (step: ToolStep): boolean =>
+    !packagesDone.has(step.package) && chosen(`${title}: ${step.tool} ${step.package}`);
+  for (const [tool, total] of await compareBuild(toolchain, build, compared, options)) {
     const native = { wallMs: total.nativeMs, peakBytes: total.nativePeakBytes, status: 0 };
     const gojit = { wallMs: total.gojitMs, peakBytes: total.gojitPeakBytes };
     report(`${title}: ${total.steps} times ${tool}`, { native, gojit, differences: total.differences });
+  }
+  for (const step of build.steps) {
+    if (step.kind === "tool" && step.package !== "main" && step.package !== "" && compared(step))
+      packagesDone.add(step.package);
   }
   report(`${title}: run it`, await compareCase(build.executable, { name: "", args: [], prepare: () => {} }, options));
   if (fixture !== "hello") return;

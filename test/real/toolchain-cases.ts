@@ -79,7 +79,7 @@ export function vetCase({ tools }: Toolchain, build: Build): ToolchainCase {
 function packageFiles({ steps }: Build): [string, string][] {
   return steps.flatMap((step): [string, string][] => {
     if (step.kind !== "tool" || step.tool !== "compile") return [];
-    return [[step.words[step.words.indexOf("-p") + 1]!, outputs(step.words)[0]!]];
+    return [[step.package, outputs(step.words)[0]!]];
   });
 }
 
