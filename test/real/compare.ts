@@ -11,6 +11,8 @@ import type { Toolchain } from "./toolchain.js";
 export interface Comparison {
   readonly native?: Ending;
   readonly gojit: Ending;
+  /** What gojit itself said on stderr: that something was asked for that it does not do. */
+  readonly notes: readonly string[];
   /** One line or more for each difference; none: they are the same. */
   readonly differences: readonly string[];
 }
@@ -45,14 +47,22 @@ export async function compareCase(executable: string, real: RealCase, options: C
     return { ending, files: filesBelow(directory) };
   };
   const native = real.refusal ? undefined : await once(words);
-  const gojit = await once(underGojit(words, options));
+  const noted = await once(underGojit(words, options));
+  const { ending, notes } = withoutNotes(noted.ending);
+  const gojit = { ending, files: noted.files };
   rmSync(directory, { recursive: true, force: true });
-  if (!native) return { gojit: gojit.ending, differences: notRefused(gojit.ending, real.refusal!) };
+  if (!native) return { gojit: ending, notes, differences: notRefused(ending, real.refusal!) };
   const differences = [
     ...endingDifferences(native.ending, gojit.ending, real.normalize),
     ...fileDifferences(native.files, gojit.files),
   ];
-  return { native: native.ending, gojit: gojit.ending, differences };
+  return { native: native.ending, gojit: gojit.ending, notes, differences };
+}
+
+/** Takes gojit's own lines out of stderr (docs/quirks-kernel.md): the program did not write them. */
+function withoutNotes(ending: Ending): { ending: Ending; notes: string[] } {
+  const note = /^gojit: .*\n/gm;
+  return { ending: { ...ending, stderr: ending.stderr.replace(note, "") }, notes: ending.stderr.match(note) ?? [] };
 }
 
 /** How the steps of a build compared that one tool made. */

@@ -103,15 +103,17 @@ type Cost = Pick<Ending, "wallMs" | "peakBytes">;
 interface Result {
   readonly native?: Cost & Pick<Ending, "status">;
   readonly gojit: Cost;
+  readonly notes?: readonly string[];
   readonly differences: readonly string[];
 }
 
-function report(title: string, { native, gojit, differences }: Result): void {
+function report(title: string, { native, gojit, notes = [], differences }: Result): void {
   if (differences.length > 0) different++;
   else same++;
   const ratio = native ? ` (${(gojit.wallMs / native.wallMs).toFixed(1)}x)` : "";
   const before = native ? `native status ${native.status}, ${cost(native)}; ` : "";
   console.log(`${differences.length > 0 ? "DIFFERENT" : "same"} ${title}: ${before}gojit ${cost(gojit)}${ratio}`);
+  for (const line of notes) console.log(`    noted: ${line.trimEnd()}`);
   for (const line of differences) console.log(`    ${line}`);
 }
 

@@ -26,7 +26,7 @@ export abstract class Animal<Sound extends string = string> {
   }
 }
 
-export type Pair<A, B = A> = [first: A, second?: B];
+export type Pair<A, B = A> = [A, B?];
 
 export function swap<A, B>([first, second]: [A, B]): [B, A] {
   return [second, first];
