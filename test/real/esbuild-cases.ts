@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { projectRoot } from "../guests/unpack.js";
+import { request } from "./esbuild-service.js";
 import type { LiveRun, RealCase } from "./real-case.js";
 import { fixtures, thisProject, typescriptFixture } from "./trees.js";
 
@@ -21,6 +22,16 @@ async function watchOneChange(run: LiveRun): Promise<void> {
   const file = path.join(run.directory, "lazy.ts");
   writeFileSync(file, readFileSync(file, "utf8").replace("lazy", "changed"));
   await run.until("stderr", /build finished/, 2);
+  run.closeStdin();
+}
+
+/** Asks the service for two transforms, one after the other, and ends standard input after the second answer. */
+async function askService(run: LiveRun): Promise<void> {
+  for (const [id, flag] of ["--minify", "--format=cjs"].entries()) {
+    const flags = ["--loader=ts", "--sourcemap", flag];
+    run.write(request(id, { command: "transform", flags, inputFS: false, input: Buffer.from(shared) }));
+    await run.until("stdout", /mapFS/, id + 1);
+  }
   run.closeStdin();
 }
 
@@ -58,19 +69,30 @@ const cases: readonly EsbuildCase[] = [
     since: "0.8.40",
     talk: watchOneChange,
   }),
+  { name: "service", since: "0.21.5", args: ["--service=VERSION", "--ping"], prepare: () => {}, talk: askService },
   onFixture("serve", ["split.ts", "--bundle", "--serve=127.0.0.1:0", "--outdir=out"], {
     since: "0.8.40",
     refusal: /error: listen tcp4?( 127\.0\.0\.1:0)?: socket: |\[ERROR\] listen tcp4? 127\.0\.0\.1:0: socket: /,
   }),
   {
     name: "this project",
-    since: "0.6.0",
+    since: "0.14.21",
     args: [
       ...["src/cli/main.ts", "src/browser/index.ts", "--bundle", "--splitting", "--format=esm", "--platform=node"],
       ...["binaryen", "iced-x86", "vite"].map((name) => `--external:${name}`),
       ...["--sourcemap", "--minify", "--outdir=out"],
     ],
     prepare: thisProject,
+    normalize: withoutTimes,
+  },
+  {
+    name: "iced-x86",
+    since: "0.6.0",
+    args: [
+      path.join(projectRoot, "node_modules", "iced-x86", "iced_x86.js"),
+      ...["--bundle", "--minify", "--sourcemap", "--platform=node", "--outfile=out.js"],
+    ],
+    prepare: () => {},
     normalize: withoutTimes,
   },
   {
@@ -87,7 +109,8 @@ const cases: readonly EsbuildCase[] = [
 
 /** The cases for an esbuild of this version. */
 export function esbuildCases(version: string): RealCase[] {
-  return cases.filter(({ since }) => since === undefined || rank(since) <= rank(version));
+  const fitting = cases.filter(({ since }) => since === undefined || rank(since) <= rank(version));
+  return fitting.map((real) => ({ ...real, args: real.args.map((word) => word.replace("VERSION", version)) }));
 }
 
 /** A number that orders versions of three parts below 1000. */

@@ -3,6 +3,8 @@ export interface LiveRun {
   readonly directory: string;
   /** Waits until `stream` has `count` matches of `pattern`. @throws when the run ends before that */
   until(stream: "stdout" | "stderr", pattern: RegExp, count: number): Promise<void>;
+  /** Writes bytes, given as Latin-1, to standard input. */
+  write(bytes: string): void;
   closeStdin(): void;
 }
 

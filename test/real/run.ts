@@ -81,6 +81,7 @@ export function runCommand(command: Command): Promise<Ending> {
     }
     const live: LiveRun = {
       directory: command.cwd,
+      write: (bytes) => void child.stdin.write(bytes, "latin1"),
       closeStdin: () => void child.stdin.end(),
       until: async (stream, pattern, count) => {
         while ([...seen[stream].matchAll(new RegExp(pattern, "g"))].length < count) {
