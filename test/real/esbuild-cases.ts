@@ -66,7 +66,7 @@ const cases: readonly EsbuildCase[] = [
   }),
   onFixture("analyze", ["main.tsx", "--bundle", "--analyze", "--minify", "--outdir=out", ...jsx], { since: "0.14.21" }),
   onFixture("watch", ["split.ts", "--bundle", "--watch", "--format=esm", "--splitting", "--outdir=out"], {
-    since: "0.8.40",
+    since: "0.14.21", // older ones do not end with standard input
     talk: watchOneChange,
   }),
   { name: "service", since: "0.21.5", args: ["--service=VERSION", "--ping"], prepare: () => {}, talk: askService },
