@@ -72,6 +72,7 @@ const cases: readonly EsbuildCase[] = [
   { name: "service", since: "0.21.5", args: ["--service=VERSION", "--ping"], prepare: () => {}, talk: askService },
   onFixture("serve", ["split.ts", "--bundle", "--serve=127.0.0.1:0", "--outdir=out"], {
     since: "0.8.40",
+    talk: (run) => run.until("stderr", /error/i, 1), // the end of standard input would end it without an error
     refusal: /error: listen tcp4?( 127\.0\.0\.1:0)?: socket: |\[ERROR\] listen tcp4? 127\.0\.0\.1:0: socket: /,
   }),
   {
