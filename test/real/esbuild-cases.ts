@@ -69,7 +69,7 @@ const cases: readonly EsbuildCase[] = [
     since: "0.14.21", // older ones do not end with standard input
     talk: watchOneChange,
   }),
-  { name: "service", since: "0.21.5", args: ["--service=VERSION", "--ping"], prepare: () => {}, talk: askService },
+  { name: "service", since: "0.21.5", args: ["--service=VERSION"], prepare: () => {}, talk: askService },
   onFixture("serve", ["split.ts", "--bundle", "--serve=127.0.0.1:0", "--outdir=out"], {
     since: "0.8.40",
     talk: (run) => run.until("stderr", /error/i, 1), // the end of standard input would end it without an error
