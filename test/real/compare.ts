@@ -51,6 +51,7 @@ export async function compareCase(executable: string, real: RealCase, options: C
   const { ending, notes } = withoutNotes(noted.ending);
   const gojit = { ending, files: noted.files };
   rmSync(directory, { recursive: true, force: true });
+  if (ending.timedOut) return { gojit: ending, notes, differences: ["it did not end in time under gojit"] };
   if (!native) return { gojit: ending, notes, differences: notRefused(ending, real.refusal!) };
   const differences = [
     ...endingDifferences(native.ending, gojit.ending, real.normalize),

@@ -34,6 +34,8 @@ const { values, positionals } = parseArgs({
 });
 const options = { timeoutMs: Number(values.timeout) * 1000, gojitOptions: values.gojit };
 const chosen = (title: string): boolean => positionals.length === 0 || positionals.some((name) => title.includes(name));
+/** Of a long list of differences, so many lines are printed. */
+const SHOWN_LINES = 40;
 let same = 0;
 let different = 0;
 
@@ -114,7 +116,8 @@ function report(title: string, { native, gojit, notes = [], differences }: Resul
   const before = native ? `native status ${native.status}, ${cost(native)}; ` : "";
   console.log(`${differences.length > 0 ? "DIFFERENT" : "same"} ${title}: ${before}gojit ${cost(gojit)}${ratio}`);
   for (const line of notes) console.log(`    noted: ${line.trimEnd()}`);
-  for (const line of differences) console.log(`    ${line}`);
+  for (const line of differences.slice(0, SHOWN_LINES)) console.log(`    ${line}`);
+  if (differences.length > SHOWN_LINES) console.log(`    and ${differences.length - SHOWN_LINES} lines more`);
 }
 
 function cost({ wallMs, peakBytes }: Cost): string {
