@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { cacheDirectory } from "./fetch.js";
-import { goEnvironment, type Toolchain } from "./toolchain.js";
+import { goEnvironment, type Toolchain } from "../std/toolchain.js";
 import { fixtures } from "./trees.js";
 
 /** A run of one of the toolchain's programs. */
@@ -32,7 +32,9 @@ export interface Build {
  * What `go build` would do to build `fixture` and all that it imports, as `go build -n -a` says: its output is a shell
  * script with `$WORK` for a directory.
  */
-export function prepareBuild({ go, goRoot, tools, version }: Toolchain, fixture: string): Build {
+export function prepareBuild(toolchain: Toolchain, fixture: string): Build {
+  const { go, goRoot, version } = toolchain;
+  const tools = toolsOf(toolchain);
   const source = path.join(cacheDirectory, `build-${version}-${fixture}`, "source");
   const work = path.join(cacheDirectory, `build-${version}-${fixture}`, "work");
   rmSync(path.dirname(work), { recursive: true, force: true });
@@ -71,6 +73,11 @@ export function prepareBuild({ go, goRoot, tools, version }: Toolchain, fixture:
   const last = steps.findLast((step) => step.kind === "tool");
   if (last?.kind !== "tool" || last.tool !== "link") throw new Error("go build -n links nothing");
   return { work, steps, executable: outputs(last.words)[0]! };
+}
+
+/** Directory of compile, asm, link and vet. */
+export function toolsOf({ goRoot }: Toolchain): string {
+  return path.join(goRoot, "pkg", "tool", "linux_amd64");
 }
 
 /** Runs a shell step. @throws with its words when it fails */

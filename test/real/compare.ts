@@ -1,11 +1,11 @@
 import { mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { gojitCommand } from "../guests/run.js";
-import { readOutputs, runShellStep, takeOutputs, type Build, type ToolStep } from "./build-steps.js";
+import { readOutputs, runShellStep, takeOutputs, toolsOf, type Build, type ToolStep } from "./build-steps.js";
 import { cacheDirectory } from "./fetch.js";
 import type { RealCase } from "./real-case.js";
 import { filesBelow, runCommand, type Ending } from "./run.js";
-import type { Toolchain } from "./toolchain.js";
+import type { Toolchain } from "../std/toolchain.js";
 
 /** What comparing the two runs of something gave. */
 export interface Comparison {
@@ -82,7 +82,7 @@ export interface ToolTotal {
  * @returns what each tool came to; the outputs of all steps are there then
  */
 export async function compareBuild(
-  { tools }: Toolchain,
+  toolchain: Toolchain,
   build: Build,
   compared: (step: ToolStep) => boolean,
   options: CompareOptions,
@@ -93,7 +93,7 @@ export async function compareBuild(
       runShellStep(step);
       continue;
     }
-    const words = [path.join(tools, step.tool), ...step.words];
+    const words = [path.join(toolsOf(toolchain), step.tool), ...step.words];
     const { cwd, env } = step;
     if (!compared(step)) {
       await runCommand({ words, cwd, env, timeoutMs: options.timeoutMs });

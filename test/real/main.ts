@@ -2,10 +2,10 @@
  * Compares real Go programs natively and under gojit, on linux/x64:
  * `npm run test:real -- [--go VERSIONS | --go-cmd PATH] [--timeout SECONDS] [--gojit OPTION]… [--list] [NAME…]`
  *
- * A NAME is any part of `PROGRAM VERSION: CASE`; those of the Go toolchains begin with `go`. Each case runs twice, in a directory that is prepared anew: exit status,
- * stdout, stderr and all files must be the same. Prints one line for each case, with time and peak memory of both
- * runs; status 1 when anything differs. `--gojit` hands an option to `gojit run`. Programs come from npm packages
- * (programs.ts) and are kept in the user's cache directory, below `gojit-real`.
+ * A NAME is any part of `PROGRAM VERSION: CASE`; those of the Go toolchains begin with `go`. Each case runs twice, in a
+ * directory that is prepared anew: exit status, stdout, stderr and all files must be the same. Prints one line for each
+ * case, with time and peak memory of both runs; status 1 when anything differs. `--gojit` hands an option to `gojit run`.
+ * Programs come from npm packages (programs.ts) and are kept in the user's cache directory, below `gojit-real`.
  */
 import { parseArgs } from "node:util";
 import { nativeRunsHere } from "../guests/run.js";
@@ -18,7 +18,7 @@ import { programs, type Program } from "./programs.js";
 import type { RealCase } from "./real-case.js";
 import type { Ending } from "./run.js";
 import { toolchainCases, vetCase } from "./toolchain-cases.js";
-import { findToolchain, toolchainOf, type Toolchain } from "./toolchain.js";
+import { findToolchain, toolchainOf, type Toolchain } from "../std/toolchain.js";
 import { tsgoCases } from "./tsgo-cases.js";
 
 if (!nativeRunsHere) throw new Error("comparing with native runs needs linux/x64");

@@ -1,9 +1,9 @@
 import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { parseImage } from "../../src/elf/image.js";
-import { outputs, type Build } from "./build-steps.js";
+import { outputs, toolsOf, type Build } from "./build-steps.js";
 import type { RealCase } from "./real-case.js";
-import type { Toolchain } from "./toolchain.js";
+import type { Toolchain } from "../std/toolchain.js";
 import { fixtures } from "./trees.js";
 
 /** A case of one of a toolchain's programs. */
@@ -55,7 +55,7 @@ function goCases({ go, goRoot }: Toolchain): ToolchainCase[] {
 }
 
 /** vet of a package with mistakes, with the packages of a build as what it imports. */
-export function vetCase({ tools }: Toolchain, build: Build): ToolchainCase {
+export function vetCase(toolchain: Toolchain, build: Build): ToolchainCase {
   const prepare = (directory: string): void => {
     cpSync(path.join(fixtures, "fixture-go", "vet"), directory, { recursive: true });
     const configuration = {
@@ -72,7 +72,7 @@ export function vetCase({ tools }: Toolchain, build: Build): ToolchainCase {
     };
     writeFileSync(path.join(directory, "vet.cfg"), JSON.stringify(configuration));
   };
-  return { executable: path.join(tools, "vet"), name: "vet", args: ["vet.cfg"], prepare };
+  return { executable: path.join(toolsOf(toolchain), "vet"), name: "vet", args: ["vet.cfg"], prepare };
 }
 
 /** Import path and archive of each package that a build compiles. */

@@ -25,7 +25,13 @@ export interface TestBinary {
 }
 
 /** Nothing is fetched: neither a toolchain nor modules. */
-const goEnvironment = { GOTOOLCHAIN: "local", GOPROXY: "off", GOFLAGS: "-mod=mod", CGO_ENABLED: "0", GOAMD64: "v1" };
+export const goEnvironment = {
+  GOTOOLCHAIN: "local",
+  GOPROXY: "off",
+  GOFLAGS: "-mod=mod",
+  CGO_ENABLED: "0",
+  GOAMD64: "v1",
+};
 
 /**
  * The toolchain of a Go version, as in `1.27`: what `$GO_TOOLCHAIN_TOOL VERSION` prints, by default the program beside
