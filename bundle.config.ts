@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { defineConfig, type Plugin } from "vite";
 import { compileScript } from "./dist/src/machine/node-script.js";
@@ -39,6 +39,12 @@ const codeBesideScript: Plugin = {
   },
 };
 
+/** The compiler writes the command's file without permission to run it, and npm grants that only when it first links it. */
+const executableCommand: Plugin = {
+  name: "executable-command",
+  closeBundle: () => chmodSync("dist/src/cli/main.js", 0o755),
+};
+
 interface Bundle {
   /** What it begins with. */
   readonly entry: string;
@@ -63,7 +69,7 @@ export default defineConfig(({ mode }) => {
   // Tools that only look at this file name no bundle.
   const { entry, script } = bundles[mode] ?? bundles["cli"]!;
   return {
-    plugins: [binaryenBesideItsSource, codeBesideScript],
+    plugins: [binaryenBesideItsSource, codeBesideScript, ...(mode === "run" ? [executableCommand] : [])],
     ssr: { noExternal: ["binaryen"] },
     build: {
       ssr: true,
