@@ -23,4 +23,6 @@ export interface CodeSource {
   functionAt(pc: number): FunctionInfo | null;
   /** The 64-bit word at a guest address in memory that is never written, else null. */
   constantWord(address: number): bigint | null;
+  /** The number of the probe (probes.ts) that is set at `pc`, or -1. */
+  probeAt(pc: number): number;
 }

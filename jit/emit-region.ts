@@ -43,8 +43,8 @@ export const TABLE = "t";
 
 /** Frames of `headroom`, 4 KiB each, that the machine's own code may use below translated code. */
 export const HEADROOM_FRAMES = 16;
-/** The same for reading the clock, which is JavaScript of a few short functions, and frequent. */
-const CLOCK_HEADROOM_FRAMES = 4;
+/** The same for reading the clock, and for probes: JavaScript of a few short functions, and frequent. */
+const SHORT_HEADROOM_FRAMES = 4;
 
 /** How code outside the region is reached. */
 export interface Linkage {
@@ -139,6 +139,10 @@ export class RegionEmitter {
     const block = this.region.blocks[index]!;
     l.beginBlock(this.pendingFlags[index]!);
     let lags = this.stackLagsIn[index]!;
+    if (block.probe >= 0) {
+      this.probe(index, block);
+      lags = false;
+    }
     const flagsAfter = liveness.flagsAfter[index]!;
     const { items } = block;
     const { kind } = block.end;
@@ -157,6 +161,19 @@ export class RegionEmitter {
     }
     this.terminator(index, block, lags, out);
     l.endInstruction();
+  }
+
+  /** Calls out before the first instruction of block `index`, and leaves the region if the machine has acted. */
+  private probe(index: number, { probe, pc }: Block): void {
+    const { w, l } = this;
+    const dirty = this.liveness.dirtyIn[index]!;
+    const dirtyFlags = this.liveness.dirtyFlagsIn[index]!;
+    const state = { index, dirty, dirtyFlags, lags: this.stackLagsIn[index]! };
+    this.leave(state, { registers: ALL_REGISTERS, flags: ALL_FLAGS });
+    l.emit(this.storeRip(w.i32.const(pc)));
+    l.emit(w.call("headroom", [w.i32.const(SHORT_HEADROOM_FRAMES)], none));
+    const next = l.value(i32, w.call("probe", [w.i32.const(probe)], i32));
+    l.emit(w.if(l.get(next), w.return(w.tuple([l.get(next), this.loadGpr(RSP)]))));
   }
 
   // --- terminators ---
@@ -282,7 +299,7 @@ export class RegionEmitter {
     this.leave(state, { registers: ALL_REGISTERS, flags: ALL_FLAGS });
     l.emit(this.storeRip(w.i32.const(insn.pc)));
     const readsClock = mnemonicName(insn.mnemonic) === "Rdtsc";
-    const frames = readsClock ? CLOCK_HEADROOM_FRAMES : HEADROOM_FRAMES;
+    const frames = readsClock ? SHORT_HEADROOM_FRAMES : HEADROOM_FRAMES;
     l.emit(w.call("headroom", [w.i32.const(frames)], none));
     if (readsClock) l.emit(w.call("rdtsc", [], none));
     else {

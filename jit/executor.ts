@@ -31,6 +31,11 @@ export interface GuestFault {
 export interface ExecutionHooks {
   /** A system call: all registers in the CPU block, cpu.rip after the instruction. */
   syscall(): Continuation;
+  /**
+   * Control has come to a probe, whose instruction has not run: registers in the CPU block, cpu.rip exact. After CONTINUE
+   * the thread goes on in line, with the registers it had; what has changed them answers REPLACED. It may wait.
+   */
+  probe(probe: number): Continuation;
   /** The poll word is set; cpu.rip is exact. Clears it. */
   poll(): Continuation;
   fault(fault: GuestFault): Continuation;
@@ -63,6 +68,8 @@ export class Executor {
   private linked = new Set<number>();
   private epoch: number;
   private ended = false;
+  /** Guest address of a probe that has been answered, but whose instruction is still to come; -1 if there is none. */
+  private passing = -1;
 
   private readonly cpu: CpuState;
   private readonly arena: CodeArena;
@@ -114,6 +121,7 @@ export class Executor {
         translate: (pc: number) => this.translate(pc >>> 0),
         hot: (pc: number) => this.offer(pc >>> 0),
         syscall: () => this.systemCall(),
+        probe: (probe: number) => this.probe(probe),
         rdtsc: () => {
           const count = parts.hooks.timeStamp();
           const { gpr32 } = this.cpu;
@@ -139,6 +147,7 @@ export class Executor {
     let pc = this.cpu.rip;
     // A Worker runs one thread after another.
     this.ended = false;
+    this.passing = -1;
     while (!this.ended) {
       try {
         pc = this.runFrom(pc) >>> 0;
@@ -147,7 +156,7 @@ export class Executor {
         continue;
       }
       if (this.ended) return;
-      if (this.epoch !== this.arena.epoch) this.forgetInvalidated();
+      this.followChanges();
       if (this.cpu.pending[0] !== 0) {
         this.counters?.add("poll", 1);
         this.cpu.rip = pc;
@@ -173,8 +182,31 @@ export class Executor {
   /** Called by translated code. 0: go on in line; else the address to unwind with. */
   private systemCall(): number {
     const continuation = this.hooks.syscall();
-    if (this.epoch !== this.arena.epoch) this.forgetInvalidated();
-    if (continuation === CONTINUE) return 0;
+    return this.followChanges() || continuation !== CONTINUE ? this.unwind(continuation) : 0;
+  }
+
+  /** The same at a probe. */
+  private probe(probe: number): number {
+    const { cpu } = this;
+    const pc = cpu.rip;
+    if (this.passing === pc) {
+      this.passing = -1;
+      return 0;
+    }
+    const continuation = this.hooks.probe(probe);
+    if (!this.followChanges() && continuation === CONTINUE) return 0;
+    if (continuation !== ENDED && cpu.rip === pc) this.passing = pc;
+    return this.unwind(continuation);
+  }
+
+  /** True if code has been invalidated while JavaScript ran: then what called that may be out of date itself. */
+  private followChanges(): boolean {
+    if (this.epoch === this.arena.epoch) return false;
+    this.forgetInvalidated();
+    return true;
+  }
+
+  private unwind(continuation: Continuation): number {
     if (continuation === ENDED) {
       this.ended = true;
       return END_PC | 0;

@@ -52,19 +52,20 @@ export function inlineCalls(region: Region, { find, isHot, mayCopy, share }: Inl
     if (callee.instructionCount > CALLEE_INSTRUCTIONS && !mayCopy(end.target)) continue;
     added += callee.instructionCount;
     const base = blocks.length;
-    const { items } = blocks[at]!;
+    const { pc, probe, items } = blocks[at]!;
     const returnTo = items[items.length - 1]!.insn.next;
     const { next } = end;
     const shift = (edge: Edge): Edge => ("block" in edge ? { block: edge.block + base } : edge);
     for (const block of callee.blocks) {
       blocks.push({
         pc: block.pc,
+        probe: block.probe,
         items: block.items,
         end: block.end.kind === "return" ? { kind: "resume", expected: returnTo, next } : mapEdges(block.end, shift),
       });
       depths.push(depths[at]! + 1);
     }
-    blocks[at] = { pc: blocks[at]!.pc, items, end: { kind: "jump", to: { block: base } } };
+    blocks[at] = { pc, probe, items, end: { kind: "jump", to: { block: base } } };
   }
   return blocks.length === region.blocks.length ? region : inReversePostorder(region, blocks);
 }
@@ -124,8 +125,8 @@ function inReversePostorder(region: Region, blocks: readonly Block[]): Region {
   order.forEach((index, position) => (indexOf[index] = position));
   const remap = (edge: Edge): Edge => ("block" in edge ? { block: indexOf[edge.block]! } : edge);
   const sorted = order.map((index) => {
-    const { pc, items, end } = blocks[index]!;
-    return { pc, items, end: mapEdges(end, remap) };
+    const { pc, probe, items, end } = blocks[index]!;
+    return { pc, probe, items, end: mapEdges(end, remap) };
   });
   let instructionCount = 0;
   for (const block of sorted) instructionCount += block.items.length;

@@ -178,6 +178,13 @@ export function analyseLiveness(source: CodeSource, region: Region, flow: Flow):
     }
   }
 
+  // A probe reads what it has to store.
+  for (let b = 0; b < count; b++) {
+    if (blocks[b]!.probe < 0) continue;
+    reads[b]! |= dirtyIn[b]!;
+    flagReads[b]! |= dirtyFlagsIn[b]!;
+  }
+
   // Backward: what is live. Storing a dirty register at an exit is a use of its local.
   const registersOut = new Int32Array(count);
   const flagsOut = new Uint8Array(count);

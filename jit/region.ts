@@ -50,6 +50,8 @@ export interface Item {
 
 export interface Block {
   readonly pc: number;
+  /** Number of the probe at `pc`, or -1. A probed address always begins a block. */
+  readonly probe: number;
   readonly items: readonly Item[];
   /** The last of `items` belongs to the terminator, except for `fall` and `illegal`. */
   end: Terminator;
@@ -297,6 +299,7 @@ export class RegionFinder {
           full = true;
           break;
         }
+        if (this.source.probeAt(pc) >= 0) leaders.add(pc);
         const found = this.itemAt(pc);
         if (!("insn" in found)) {
           // An instruction that the window cuts off is decoded as invalid: leave it to a region of its own.
@@ -392,7 +395,7 @@ export class RegionFinder {
     };
     for (const pc of order) {
       const draft = drafts.get(pc)!;
-      blocks.push({ pc, items: draft.items, end: draft.end.build(edge) });
+      blocks.push({ pc, probe: this.source.probeAt(pc), items: draft.items, end: draft.end.build(edge) });
     }
     if (info?.origin === "compiler" && info.start === entry) cutRestarts(entry, blocks);
     let instructionCount = 0;

@@ -21,9 +21,15 @@ export const moduleImports = (guestPages: number): string => `
   (import "f" "syscall" (func $syscall (result i32)))
   (import "f" "rdtsc" (func $rdtsc))`;
 
-/** What modules of regions import beyond `moduleImports`. */
-export const regionImports = (guestPages: number): string => `${moduleImports(guestPages)}
-  (import "f" "headroom" (func $headroom (param i32)))`;
+const PROBE_IMPORT = `(import "f" "probe" (func $probe (param i32) (result i32)))`;
+
+/**
+ * What modules of regions import beyond `moduleImports`.
+ * @param probed whether there is a probe in one of the regions
+ */
+export const regionImports = (guestPages: number, probed: boolean): string => `${moduleImports(guestPages)}
+  (import "f" "headroom" (func $headroom (param i32)))
+  ${probed ? PROBE_IMPORT : ""}`;
 
 /** Address in the CPU block of the lookup entry that `pc` (local 0) maps to. The same as `lookupIndex` of lookup.ts. */
 function lookupEntry(w: WasmBuilder): Expr {
@@ -127,6 +133,7 @@ const engineImports = (guestPages: number): string => `${moduleImports(guestPage
   (import "f" "decode" (func $decode (param i32) (result i32)))
   (import "f" "hot" (func $hot (param i32)))
   (import "f" "translate" (func $translate (param i32) (result i32)))
+  ${PROBE_IMPORT}
   (table $${HANDLERS} ${HANDLER_SLOTS} ${HANDLER_SLOTS} funcref)`;
 
 /**

@@ -145,7 +145,8 @@ export class Translator {
       localName: (pc: number) => (members.has(pc) ? regionName(module, pc) : null),
       slot: (pc: number) => arena.reserve(pc),
     };
-    w.begin(regionImports(this.options.guestPages));
+    const probed = regions.some(({ blocks }) => blocks.some(({ probe }) => probe >= 0));
+    w.begin(regionImports(this.options.guestPages, probed));
     w.openMarks();
     const { helpers } = this.emitter;
     helpers.clear();

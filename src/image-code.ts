@@ -41,4 +41,8 @@ export class ImageCode implements CodeSource {
     if (at === undefined) return null;
     return new DataView(image.bytes.buffer, image.bytes.byteOffset).getBigUint64(at, true);
   }
+
+  probeAt(): number {
+    return -1;
+  }
 }

@@ -74,6 +74,8 @@ export async function runOn(
       gid: GID,
       openFiles: OPEN_FILES,
       hot: DEFAULT_HOT,
+      probes: [],
+      trace: null,
       strace: false,
       stats: false,
     },

@@ -255,7 +255,7 @@ it("survives kill -9 while a pack is written", async () => {
 
 describe("key", () => {
   const image = parseImage(buildElf());
-  const base = { image, convention: "internal", vdso: 0xffff0000 };
+  const base = { image, convention: "internal", vdso: 0xffff0000, probes: [] as number[] };
   const hex = (input: Partial<typeof base>, translator = "t") =>
     Buffer.from(codeKey({ ...base, ...input }, translator)).toString("hex");
 
@@ -268,6 +268,7 @@ describe("key", () => {
       hex({}, "u"),
       hex({ convention: "abi0" }),
       hex({ vdso: 0xfff0000 }),
+      hex({ probes: [0x401000] }),
       hex({ image: parseImage(other) }),
     ];
     expect(new Set(keys).size).toBe(keys.length);

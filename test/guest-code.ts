@@ -9,6 +9,7 @@ import { CpuState } from "../jit/cpu-state.js";
 import { CONTINUE, Executor, type ExecutionHooks } from "../jit/executor.js";
 import { RecordDecoder } from "../jit/interpreter/record-decoder.js";
 import { Records } from "../jit/interpreter/records.js";
+import { Probes } from "../jit/probes.js";
 import { buildEngine } from "../jit/runtime-module.js";
 import { DEFAULT_TRANSLATOR_OPTIONS, Translator } from "../jit/translator.js";
 import { WasmBuilder } from "../jit/wasm.js";
@@ -36,6 +37,10 @@ export const engine = (): WebAssembly.Module =>
 export interface GuestCode {
   readonly cpu: CpuState;
   readonly counters: Counters;
+  readonly arena: CodeArena;
+  /** Sets or clears a probe; may be called by hooks. */
+  setProbe(pc: number): void;
+  clearProbe(pc: number): void;
   /** Runs from CODE until a hook answers ENDED. */
   run(): void;
 }
@@ -57,6 +62,7 @@ export function guestCode(
   const cpuMemory = new WebAssembly.Memory({ initial: CPU_PAGES, maximum: CPU_PAGES, shared: true });
   const bytes = new Uint8Array(guestMemory.buffer);
   for (const [address, code] of pieces) bytes.set(code, address - GUEST_BASE);
+  const probes = new Probes(Probes.allocate());
   const source: CodeSource = {
     convention: "none",
     read: (pc, length) => {
@@ -65,6 +71,7 @@ export function guestCode(
     },
     functionAt: () => null,
     constantWord: () => null,
+    probeAt: (pc) => probes.at(pc),
     ...program,
   };
   const arena = new CodeArena(CodeArena.allocate());
@@ -108,6 +115,7 @@ export function guestCode(
     channel: new LocalChannel(TranslationChannel.allocate()),
     hooks: {
       syscall: () => CONTINUE,
+      probe: () => CONTINUE,
       poll: () => CONTINUE,
       fault: (fault) => {
         throw new Error(`${fault.kind} at ${cpu.rip.toString(16)}`);
@@ -121,5 +129,22 @@ export function guestCode(
     now,
     isFunction: (pc) => pieces.has(pc),
   });
-  return { cpu, counters, run: () => executor.run() };
+  const forget = (pc: number): void => {
+    arena.invalidate(pc, 1);
+    records.invalidate(pc, 1);
+  };
+  return {
+    cpu,
+    counters,
+    arena,
+    setProbe(pc) {
+      probes.set(pc);
+      forget(pc);
+    },
+    clearProbe(pc) {
+      probes.clear(pc);
+      forget(pc);
+    },
+    run: () => executor.run(),
+  };
 }

@@ -40,6 +40,7 @@ const source: CodeSource = {
   read: (pc, length) => bytes.slice(Math.max(pc - CODE, 0), Math.max(pc - CODE + length, 0)),
   functionAt,
   constantWord: () => null,
+  probeAt: () => -1,
 };
 
 /** How many calls of the caller's region are inlined. */

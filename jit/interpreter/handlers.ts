@@ -21,6 +21,7 @@ import {
   R_IMMEDIATE,
   R_LENGTH,
   R_PC,
+  R_PROBE,
   R_TARGET,
   R_TARGET_PC,
   R_TIMES,
@@ -37,7 +38,7 @@ import {
   templateOf,
 } from "./record-lifter.js";
 import { shapeOf, shapeWithValue } from "./shape-of.js";
-import { H_GO_ON, H_LEAVE, H_TRANSLATED, H_UNKNOWN, type Shape } from "./shape.js";
+import { H_GO_ON, H_LEAVE, H_PROBE, H_TRANSLATED, H_UNKNOWN, type Shape } from "./shape.js";
 
 /** Table of handlers. */
 export const HANDLERS = "h";
@@ -88,8 +89,9 @@ class InterpreterBuilder {
     this.addCommon();
     this.handlers[H_TRANSLATED] = this.translated("op_translated", "lookup");
     this.handlers[H_UNKNOWN] = this.translated("op_unknown", "translate");
-    this.handlers[H_GO_ON] = this.special("op_go_on", this.take());
-    this.handlers[H_LEAVE] = this.special("op_leave", this.leave(this.pc()));
+    this.handlers[H_GO_ON] = this.special("op_go_on", () => [this.take()]);
+    this.handlers[H_LEAVE] = this.special("op_leave", () => [this.leave(this.pc())]);
+    this.handlers[H_PROBE] = this.special("op_probe", () => this.probe());
     const decoder = new InstructionDecoder();
     for (const entry of ENTRIES) {
       for (const sample of entry.samples) {
@@ -388,9 +390,18 @@ class InterpreterBuilder {
     return this.finish(name, this.statements());
   }
 
-  private special(name: string, body: Expr): string {
+  private special(name: string, body: () => readonly Expr[]): string {
     this.l.beginHandler();
-    return this.finish(name, [body]);
+    return this.finish(name, body());
+  }
+
+  private probe(): Expr[] {
+    const { w, l } = this;
+    l.emit(this.storeRip(this.pc()));
+    const to = l.value(i32, w.call("probe", [l.field(R_PROBE, 4)], i32));
+    l.emit(w.if(l.get(to), this.leave(l.get(to))));
+    l.emit(this.next());
+    return this.statements();
   }
 
   // --- parts of handlers ---

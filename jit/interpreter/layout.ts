@@ -62,3 +62,5 @@ export const R_IMMEDIATE = 24;
 /** Direct jumps and calls: the target's address, and its record once it is known. */
 export const R_TARGET_PC = 24;
 export const R_TARGET = 28;
+/** Probes: the number. */
+export const R_PROBE = 24;

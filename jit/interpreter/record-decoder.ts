@@ -30,6 +30,7 @@ import {
   R_INDEX,
   R_LENGTH,
   R_PC,
+  R_PROBE,
   R_SCALE,
   R_SECOND,
   R_TARGET,
@@ -38,7 +39,7 @@ import {
 } from "./layout.js";
 import { GRANULE, Records } from "./records.js";
 import { shapeOf, shapeWithValue } from "./shape-of.js";
-import { H_GO_ON, H_LEAVE, H_TRANSLATED, H_UNKNOWN, isLast, type Shape } from "./shape.js";
+import { H_GO_ON, H_LEAVE, H_PROBE, H_TRANSLATED, H_UNKNOWN, isLast, type Shape } from "./shape.js";
 
 /** Records of straight code that are made at a time. */
 const RUN_RECORDS = 64;
@@ -75,8 +76,8 @@ export class RecordDecoder extends Records {
     try {
       const found = this.find(pc);
       if (found) return found;
-      // For a run, the record that ends it, and the leaves it may need.
-      const bytes = (RUN_RECORDS + 2) * RECORD_BYTES + MOST_LEAVES * (LEAF_HEADER_BYTES + LEAF_BYTES);
+      // For a run with a probe at each instruction, the record that ends it, and the leaves it may need.
+      const bytes = (2 * RUN_RECORDS + 2) * RECORD_BYTES + MOST_LEAVES * (LEAF_HEADER_BYTES + LEAF_BYTES);
       if (!this.hasRoom(bytes)) return 0;
       return this.run(pc);
     } finally {
@@ -93,12 +94,22 @@ export class RecordDecoder extends Records {
     }
     const { insns, shapes } = this.straightCode(start);
     if (insns.length === 0) return 0;
-    const first = this.allocate((insns.length + 1) * RECORD_BYTES);
+    const probes = insns.map(({ pc }) => this.source.probeAt(pc));
+    const probed = probes.reduce((count, probe) => count + (probe < 0 ? 0 : 1), 0);
+    const first = this.allocate((insns.length + probed + 1) * RECORD_BYTES);
     let record = first;
     const live = this.flagsAfter(insns, shapes);
-    insns.forEach((insn, i) => {
+    // Where control comes to each instruction.
+    const entries = insns.map((insn, i) => {
+      const entry = record;
+      if (probes[i]! >= 0) {
+        this.fill(record, H_PROBE, insn.pc, 0);
+        this.words[(record + R_PROBE) / 4] = probes[i]!;
+        record += RECORD_BYTES;
+      }
       this.write(record, insn, shapes[i], live[i]!);
       record += RECORD_BYTES;
+      return entry;
     });
     const last = insns[insns.length - 1]!;
     const shape = shapes[insns.length - 1];
@@ -110,7 +121,7 @@ export class RecordDecoder extends Records {
     }
     // From the back, so that whoever finds a record finds those after it.
     for (let i = insns.length - 1; i >= 0; i--) {
-      this.publish(insns[i]!.pc, first + i * RECORD_BYTES);
+      this.publish(insns[i]!.pc, entries[i]!);
       if (this.isTranslated(insns[i]!.pc)) this.markTranslated(insns[i]!.pc);
     }
     this.words[D_COUNT / 4]! += insns.length;

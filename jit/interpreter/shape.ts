@@ -75,3 +75,5 @@ export const H_GO_ON = 2;
  * other one must not pile up.
  */
 export const H_LEAVE = 3;
+/** Calls out; the record of the instruction itself follows. */
+export const H_PROBE = 4;

@@ -11,6 +11,8 @@ export interface CodeKeyInput {
   readonly convention: string;
   /** Address of the vDSO, which depends on the size of the address space. */
   readonly vdso: number;
+  /** Probed addresses, by number: the code calls out with these numbers. */
+  readonly probes: readonly number[];
 }
 
 /**
@@ -19,9 +21,9 @@ export interface CodeKeyInput {
  */
 export function codeKey(input: CodeKeyInput, translator = translatorIdentity()): Uint8Array {
   const hash = createHash("sha256");
-  const { image, convention, vdso } = input;
+  const { image, convention, vdso, probes } = input;
   const segments = image.segments.map(({ vaddr, fileSize, memSize, flags }) => [vaddr, fileSize, memSize, flags]);
-  hash.update(JSON.stringify([translator, process.versions.v8, convention, vdso, image.entry, segments]));
+  hash.update(JSON.stringify([translator, process.versions.v8, convention, vdso, probes, image.entry, segments]));
   hash.update(buildVdso());
   for (const { fileOffset, fileSize } of image.segments) {
     hash.update(image.bytes.subarray(fileOffset, fileOffset + fileSize));

@@ -1,5 +1,6 @@
 import { setImmediate as eventLoopTurn } from "node:timers/promises";
 import { CodeArena, FIRST_MODULE } from "../../jit/code-arena.js";
+import { Probes } from "../../jit/probes.js";
 import { Records } from "../../jit/interpreter/records.js";
 import type { Translator } from "../../jit/translator.js";
 import { nodeClock } from "../../runtime-shims/host/node-clock.js";
@@ -80,7 +81,8 @@ async function warm(path: string, options: Options): Promise<number> {
     openFiles: 0,
   });
   const convention = go.abi;
-  const cache = programCache(program, { kernel, convention, arena, records: new Records(records) }, options)!;
+  const probes = new Probes(Probes.allocate());
+  const cache = programCache(program, { kernel, convention, probes, arena, records: new Records(records) }, options)!;
   cache.load();
   const last = image.segments[image.segments.length - 1]!;
   const translator = createTranslator(
@@ -89,6 +91,7 @@ async function warm(path: string, options: Options): Promise<number> {
       guestMemory,
       functions: go.functions.data,
       convention,
+      probes: probes.buffer,
       arena: arena.buffer,
       records,
       interprets: false,

@@ -2,6 +2,7 @@ import { CodeCache, NOTHING_KNOWN, type KnownCode } from "../cache/node-code-cac
 import { defaultCacheDirectory } from "../cache/node-cache-directory.js";
 import type { KeptCode } from "../cache/node-pack-file.js";
 import { codeKey } from "../cache/node-code-key.js";
+import type { Probes } from "../../jit/probes.js";
 import { header, type KernelMemory } from "../../runtime-shims/kernel-memory.js";
 import { PAGE_SIZE } from "../../runtime-shims/page-map.js";
 import type { LoadedProgram } from "./load-program.js";
@@ -29,14 +30,14 @@ export interface ProgramCache {
 /** Undefined if the options leave no cache to use. */
 export function programCache(
   program: LoadedProgram,
-  mapped: KeptCode & { readonly kernel: KernelMemory; readonly convention: string },
+  mapped: KeptCode & { readonly kernel: KernelMemory; readonly convention: string; readonly probes: Probes },
   options: Options,
 ): ProgramCache | undefined {
   const cache = openCache(options);
   if (!cache) return undefined;
-  const { convention } = mapped;
+  const { convention, probes } = mapped;
   const vdso = mapped.kernel.words[header.vdso]! >>> 0;
-  const key = codeKey({ image: program.image, convention, vdso });
+  const key = codeKey({ image: program.image, convention, vdso, probes: probes.addresses() });
   const last = program.image.segments[program.image.segments.length - 1]!;
   const end = last.vaddr + last.memSize;
   let known = NOTHING_KNOWN;

@@ -81,6 +81,8 @@ export async function runCommand(parsed: ParsedCommand, early?: Worker): Promise
         gid,
         openFiles: OPEN_FILES,
         hot: options.hot ?? DEFAULT_HOT,
+        probes: [],
+        trace: null,
         strace: options.strace !== undefined,
         stats: options.stats !== undefined,
       },

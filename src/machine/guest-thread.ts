@@ -1,7 +1,7 @@
 /** A Worker that runs guest threads, one after another. */
 import { CodeArena } from "../../jit/code-arena.js";
 import { CpuState, setPollWord } from "../../jit/cpu-state.js";
-import { Executor, type ExecutionHooks, type GuestFault } from "../../jit/executor.js";
+import { CONTINUE, Executor, type ExecutionHooks, type GuestFault } from "../../jit/executor.js";
 import { memoryDisplacement } from "../../jit/fault-address.js";
 import type { RecordDecoder } from "../../jit/interpreter/record-decoder.js";
 import { Records } from "../../jit/interpreter/records.js";
@@ -18,6 +18,7 @@ import { syscallTable } from "../../runtime-shims/syscalls/index.js";
 import { NUMBER_REGISTER } from "../../runtime-shims/syscalls/table.js";
 import { beginThread } from "../../runtime-shims/thread-start.js";
 import type { Thread } from "../../runtime-shims/threads.js";
+import { Recorder } from "../trace/recorder.js";
 import { FunctionTable } from "../go/function-table.js";
 import type { GuestInit, MachineParts, WorkerMessage } from "./parts.js";
 import { ProgramCode } from "./program-code.js";
@@ -49,13 +50,14 @@ const BUS_ADRALN = 1;
 
 /** Runs the threads that the pool assigns to this Worker, for ever. */
 export function serveGuestThreads(init: GuestInit, platform: WorkerPlatform): never {
-  const { parts, worker, cpuMemory } = init;
+  const { parts, worker, cpuMemory, events } = init;
+  const guestBuffer = parts.guestMemory.buffer as SharedArrayBuffer;
   const cpu = new CpuState(cpuMemory.buffer as SharedArrayBuffer);
   const arena = new CodeArena(parts.arena);
   const pool = new ThreadPool(parts.pool);
   const process = new Process({
     kernel: new KernelMemory(parts.kernel),
-    guestBuffer: parts.guestMemory.buffer as SharedArrayBuffer,
+    guestBuffer,
     clock: platform.clock,
     hooks: machineHooks(parts, pool, arena, platform),
     table: syscallTable,
@@ -64,20 +66,27 @@ export function serveGuestThreads(init: GuestInit, platform: WorkerPlatform): ne
   platform.attachFiles(process);
   const functions = parts.functions ? new FunctionTable(parts.functions) : null;
   const stats = parts.stats && new ThreadStats(parts.stats, () => platform.now());
+  const recorder =
+    parts.trace && events && new Recorder(parts.trace, events, guestBuffer, cpu, platform.clock.monotonicNs);
   let thread!: Thread;
+  let systemCall = () => syscall(thread);
+  if (stats) {
+    const call = systemCall;
+    systemCall = () => stats.call(cpu.gpr32[2 * NUMBER_REGISTER]!, call);
+  }
+  if (recorder) {
+    const call = systemCall;
+    systemCall = () => recorder.systemCall(call);
+  }
   const hooks: ExecutionHooks = {
-    syscall: stats ? () => stats.call(cpu.gpr32[2 * NUMBER_REGISTER]!, () => syscall(thread)) : () => syscall(thread),
+    syscall: systemCall,
+    probe: recorder ? (probe) => recorder.probe(probe) : () => CONTINUE,
     poll: () => deliverPending(thread),
     fault: (what) => deliverFault(thread, what, platform),
     timeStamp: platform.clock.monotonicNs,
     startTranslator: () => platform.post({ type: "translator" }),
     loadDecoder: (memory, shapes, isTranslated) =>
-      new (platform.loadDecoder())(
-        memory,
-        shapes,
-        new ProgramCode(process.memory, functions, parts.convention),
-        isTranslated,
-      ),
+      new (platform.loadDecoder())(memory, shapes, new ProgramCode(process.memory, functions, parts), isTranslated),
   };
   let executor: Executor | undefined;
   platform.post({ type: "ready" });
@@ -102,7 +111,9 @@ export function serveGuestThreads(init: GuestInit, platform: WorkerPlatform): ne
     });
     thread = beginThread(process, start, cpu);
     stats?.begin();
+    recorder?.beginThread(thread.tid);
     executor.run();
+    recorder?.endThread();
     stats?.end();
     pool.release(worker);
   }

@@ -5,12 +5,15 @@
 import { CodeArena, FIRST_MODULE } from "../../jit/code-arena.js";
 import { Records } from "../../jit/interpreter/records.js";
 import { TranslationChannel } from "../../jit/channel.js";
+import { Probes } from "../../jit/probes.js";
 import type { CallingConvention } from "../../jit/code-source.js";
 import { CPU_PAGES } from "../../jit/cpu-block.js";
 import { setPollWord } from "../../jit/cpu-state.js";
 import type { HostClock, ThreadStart } from "../../runtime-shims/hooks.js";
 import { KernelMemory } from "../../runtime-shims/kernel-memory.js";
 import { runTimers } from "../../runtime-shims/timers.js";
+import { EventRing } from "../trace/event-ring.js";
+import type { TracePlan } from "../trace/recorder.js";
 import type { GoMetadata } from "../go/metadata.js";
 import { mapProgram, sharedMemory, type ProcessOptions } from "./map-program.js";
 import type { MachineParts, WorkerInit, WorkerMessage } from "./parts.js";
@@ -43,6 +46,10 @@ export interface MachineOptions extends ProcessOptions {
    * interpreted, each thread waits for the translation of what it comes to.
    */
   readonly hot: number;
+  /** Guest addresses of probes that are there from the start, without doubles: they get the numbers 0, 1, …. */
+  readonly probes: readonly number[];
+  /** What is recorded of the run, or null; `eventRings` has it. */
+  readonly trace: TracePlan | null;
 }
 
 /** How the process ended. */
@@ -69,6 +76,9 @@ export class Machine {
   readonly parts: MachineParts;
   readonly arena: CodeArena;
   readonly records: Records;
+  readonly probes: Probes;
+  /** Of each Worker that was started, if the run is traced. */
+  readonly eventRings: EventRing[] = [];
   readonly kernel: KernelMemory;
   private readonly platform: SupervisorPlatform;
   private readonly pool: ThreadPool;
@@ -98,6 +108,8 @@ export class Machine {
     this.kernel = KernelMemory.create();
     this.arena = new CodeArena(CodeArena.allocate());
     this.records = new Records(Records.allocate(options.hot || 1));
+    this.probes = new Probes(Probes.allocate());
+    for (const pc of options.probes) this.probes.set(pc);
     this.pool = new ThreadPool(ThreadPool.allocate(platform.maxWorkers));
     this.cpuMemories = Array.from({ length: Math.min(KNOWN_WORKERS, platform.maxWorkers) }, cpuMemory);
     const { image } = options;
@@ -112,11 +124,13 @@ export class Machine {
       arena: this.arena.buffer,
       channel: TranslationChannel.allocate(),
       pool: this.pool.buffer,
+      probes: this.probes.buffer,
       convention: options.go?.abi ?? "none",
       functions: options.go?.functions.data ?? null,
       programEnd: last.vaddr + last.memSize,
       strace: options.strace,
       stats: options.stats ? allocateStats() : null,
+      trace: options.trace,
       platform: platform.workerData,
     };
     this.first = mapProgram(this.kernel, guestMemory, platform.clock, options);
@@ -157,6 +171,18 @@ export class Machine {
     if (memory) setPollWord(memory);
   }
 
+  /** Sets and clears probes at guest addresses while the program runs. */
+  changeProbes({ set = [], clear = [] }: { set?: readonly number[]; clear?: readonly number[] }): void {
+    for (const pc of set) this.probes.set(pc);
+    for (const pc of clear) this.probes.clear(pc);
+    for (const pc of [...set, ...clear]) {
+      this.arena.invalidate(pc, 1);
+      this.records.invalidate(pc, 1);
+    }
+    // Each thread goes on in the code that it is in until it comes to its dispatcher.
+    for (const memory of this.cpuMemories) if (memory) setPollWord(memory);
+  }
+
   /** Ends every Worker. */
   close(): void {
     clearTimeout(this.timer);
@@ -179,7 +205,9 @@ export class Machine {
       const worker = this.toStart.shift()!;
       try {
         const memory = (this.cpuMemories[worker] ??= cpuMemory());
-        this.start({ kind: "guest", parts: this.parts, worker, cpuMemory: memory });
+        const events = this.parts.trace && EventRing.allocate();
+        if (events) this.eventRings.push(new EventRing(events));
+        this.start({ kind: "guest", parts: this.parts, worker, cpuMemory: memory, events });
       } catch (error) {
         this.settle.reject(error as Error);
       }

@@ -1,6 +1,7 @@
 /** What the supervisor hands to every Worker of a machine; everything in it can be cloned or is shared memory. */
 import type { CallingConvention } from "../../jit/code-source.js";
 import type { FunctionTableData } from "../go/function-table.js";
+import type { TracePlan } from "../trace/recorder.js";
 import type { StatsBuffers } from "./stats.js";
 
 /** Shared by all Workers of one machine. */
@@ -21,6 +22,8 @@ export interface MachineParts {
   readonly arena: SharedArrayBuffer;
   readonly channel: SharedArrayBuffer;
   readonly pool: SharedArrayBuffer;
+  /** Buffer of `Probes`. */
+  readonly probes: SharedArrayBuffer;
   readonly convention: CallingConvention;
   /** Null if the program has no Go function table. */
   readonly functions: FunctionTableData | null;
@@ -29,6 +32,8 @@ export interface MachineParts {
   readonly strace: boolean;
   /** Null without --stats. */
   readonly stats: StatsBuffers | null;
+  /** Null unless the run is traced. */
+  readonly trace: TracePlan | null;
   /** What the platform's own side of the Worker needs, e.g. the mounts. */
   readonly platform: unknown;
 }
@@ -42,6 +47,8 @@ export type WorkerInit =
       readonly worker: number;
       /** Its CPU block. */
       readonly cpuMemory: WebAssembly.Memory;
+      /** Buffer of its `EventRing` if the run is traced. */
+      readonly events: SharedArrayBuffer | null;
     };
 /** What a Worker that runs guest threads gets. */
 export type GuestInit = Extract<WorkerInit, { kind: "guest" }>;

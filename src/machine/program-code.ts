@@ -1,19 +1,27 @@
 /** The program's code as the translator sees it: guest memory, the page map and Go's function table. */
 import type { CallingConvention, CodeSource, FunctionInfo } from "../../jit/code-source.js";
+import { Probes } from "../../jit/probes.js";
 import { GUEST_BASE, type GuestMemory } from "../../runtime-shims/guest-memory.js";
 import { EXEC, READ, WRITE } from "../../runtime-shims/page-map.js";
 import type { FunctionTable } from "../go/function-table.js";
+import type { MachineParts } from "./parts.js";
 
 export class ProgramCode implements CodeSource {
   readonly convention: CallingConvention;
   private readonly memory: GuestMemory;
   private readonly functions: FunctionTable | null;
+  private readonly probes: Probes;
   private readonly infos = new Map<number, FunctionInfo>();
 
-  constructor(memory: GuestMemory, functions: FunctionTable | null, convention: CallingConvention) {
+  constructor(
+    memory: GuestMemory,
+    functions: FunctionTable | null,
+    { convention, probes }: Pick<MachineParts, "convention" | "probes">,
+  ) {
     this.memory = memory;
     this.functions = functions;
     this.convention = functions ? convention : "none";
+    this.probes = new Probes(probes);
   }
 
   read(pc: number, length: number): Uint8Array {
@@ -43,5 +51,9 @@ export class ProgramCode implements CodeSource {
     const { pages } = this.memory;
     if (!pages.allows(address, 8, READ) || pages.any(address >>> 12, ((address + 7) >>> 12) + 1, WRITE)) return null;
     return this.memory.view.getBigUint64(address - GUEST_BASE, true);
+  }
+
+  probeAt(pc: number): number {
+    return this.probes.at(pc);
   }
 }

@@ -15,7 +15,7 @@ import { reportTranslation } from "./stats.js";
 /** What a translator needs of a machine. */
 export type TranslatorParts = Pick<
   MachineParts,
-  "kernel" | "guestMemory" | "functions" | "convention" | "arena" | "programEnd" | "records" | "interprets"
+  "kernel" | "guestMemory" | "functions" | "convention" | "probes" | "arena" | "programEnd" | "records" | "interprets"
 >;
 
 /** A function is translated along with its callers once it was called so often. */
@@ -31,7 +31,7 @@ export function createTranslator(parts: TranslatorParts, now: () => number): Tra
   const arena = new CodeArena(parts.arena);
   const records = new Records(parts.records);
   return new Translator(
-    new ProgramCode(memory, functions, parts.convention),
+    new ProgramCode(memory, functions, parts),
     arena,
     { guestBase: GUEST_BASE, guestPages: MAX_GUEST_PAGES, now, ...DEFAULT_TRANSLATOR_OPTIONS },
     {

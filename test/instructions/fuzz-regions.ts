@@ -92,7 +92,7 @@ function randomProgram(): Uint8Array {
  */
 function translate(programs: readonly Uint8Array[]): void {
   const w = new WasmBuilder();
-  w.begin(regionImports(GUEST_PAGES));
+  w.begin(regionImports(GUEST_PAGES, false));
   addLookup(w);
   addLookupFunction(w);
   const type = w.types([i32, i64]);
@@ -106,6 +106,7 @@ function translate(programs: readonly Uint8Array[]): void {
       read: (pc, length) => Uint8Array.from(code.subarray(pc - CODE, pc - CODE + length)),
       functionAt: () => null,
       constantWord: () => null,
+      probeAt: () => -1,
     };
     const finder = new RegionFinder(source);
     const emitter = new RegionEmitter(w, lifter, source);

@@ -66,7 +66,7 @@ export class Translated {
   /** Translates `snippets`; throws if one cannot be lifted or the module is not valid. */
   load(snippets: readonly Snippet[]): void {
     const w = this.builder;
-    w.begin(regionImports(GUEST_PAGES));
+    w.begin(regionImports(GUEST_PAGES, false));
     const lifter = new Lifter(w, { guestBase: GuestMachine.base });
     snippets.forEach((snippet, i) => {
       lift(lifter, snippet);
