@@ -63,6 +63,14 @@ export const commandRows: readonly CommandRow[] = [
     load: async () => (await import("./cache.js")).cacheCommand,
   },
   {
+    name: "bench",
+    usage: "[options] [SUITE|NAME…]",
+    help: "measure gojit beside native runs, qemu-x86_64 and Go's js/wasm port; a NAME is any part of a benchmark's name",
+    minWords: 0,
+    maxWords: Infinity,
+    load: async () => (await import("./bench/command.js")).benchCommand,
+  },
+  {
     name: "doctor",
     usage: "[options]",
     help: "print what this JavaScript engine offers and what is missing",

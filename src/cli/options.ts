@@ -23,10 +23,21 @@ export interface Options {
   environmentAll?: boolean;
   allowAll?: boolean;
   json?: boolean;
+  /** Runners that gojit is measured against. */
+  against?: readonly string[];
+  /** Go versions of the benchmarks' programs, as in `1.27`. */
+  goVersions?: readonly string[];
+  rounds?: number;
+  list?: boolean;
+  /** A file with results that are reported instead of new ones. */
+  from?: string;
+  jsonFile?: string;
+  markdownFile?: string;
+  chartFile?: string;
 }
 
 /** Names of the commands; what they are is in commands.ts. */
-export type CommandName = "run" | "inspect" | "explain" | "cache" | "doctor";
+export type CommandName = "run" | "inspect" | "explain" | "cache" | "bench" | "doctor";
 
 /** One option: its spelling, its place in `--help`, and what it does. Parsing and help follow from the row. */
 export interface OptionRow {
@@ -142,6 +153,61 @@ export const optionRows: readonly OptionRow[] = [
     help: "print JSON",
     apply: (options) => (options.json = true),
   },
+  {
+    names: ["--against"],
+    value: "LIST",
+    commands: ["bench"],
+    help: "compare with these, of native, qemu, js-wasm; default: all that are there",
+    apply: (options, value) => (options.against = parseList("--against", value)),
+  },
+  {
+    names: ["--go"],
+    value: "LIST",
+    commands: ["bench"],
+    help: "Go versions of the measured programs, such as 1.27,1.19; default: all that there are",
+    apply: (options, value) => (options.goVersions = parseList("--go", value)),
+  },
+  {
+    names: ["--rounds"],
+    value: "N",
+    commands: ["bench"],
+    help: "how often each runner has its turn, 1 to 100; default: 3",
+    apply: (options, value) => (options.rounds = parseInteger("--rounds", value, 1, 100)),
+  },
+  {
+    names: ["--list"],
+    commands: ["bench"],
+    help: "print the benchmarks' names and measure nothing",
+    apply: (options) => (options.list = true),
+  },
+  {
+    names: ["--from"],
+    value: "FILE",
+    commands: ["bench"],
+    help: "report the results that --json wrote to FILE, and measure nothing",
+    apply: (options, value) => (options.from = notEmpty("--from", value)),
+  },
+  {
+    names: ["--json"],
+    value: "FILE",
+    commands: ["bench"],
+    help: "write all results",
+    apply: (options, value) => (options.jsonFile = notEmpty("--json", value)),
+  },
+  {
+    names: ["--md"],
+    value: "FILE",
+    commands: ["bench"],
+    help: "write the tables, in Markdown; default: stdout",
+    apply: (options, value) => (options.markdownFile = notEmpty("--md", value)),
+  },
+  {
+    names: ["--svg"],
+    value: "FILE",
+    commands: ["bench"],
+    help: "draw a chart",
+    apply: (options, value) => (options.chartFile = notEmpty("--svg", value)),
+  },
 ];
 
 /** Options without any setting made. */
@@ -204,6 +270,10 @@ function unknownOption(command: CommandName, name: string): GojitError {
 
 function badOption(name: string, what: string): GojitError {
   return new GojitError("bad-option", `${name}: ${what}.`);
+}
+
+function parseList(name: string, value: string): string[] {
+  return notEmpty(name, value).split(",");
 }
 
 function notEmpty(name: string, value: string): string {

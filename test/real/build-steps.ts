@@ -1,8 +1,9 @@
 import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
-import { cacheDirectory } from "./fetch.js";
-import { goEnvironment, type Toolchain } from "../std/toolchain.js";
+import { cacheDirectory } from "../../src/cli/bench/fetch-package.js";
+import { goEnvironment } from "../../src/cli/bench/go-toolchain.js";
+import type { Toolchain } from "../std/toolchain.js";
 import { fixtures } from "./trees.js";
 
 /** A run of one of the toolchain's programs. */

@@ -2,7 +2,7 @@ import { mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { gojitCommand } from "../guests/run.js";
 import { readOutputs, runShellStep, takeOutputs, toolsOf, type Build, type ToolStep } from "./build-steps.js";
-import { cacheDirectory } from "./fetch.js";
+import { cacheDirectory } from "../../src/cli/bench/fetch-package.js";
 import type { RealCase } from "./real-case.js";
 import { filesBelow, runCommand, type Ending } from "./run.js";
 import type { Toolchain } from "../std/toolchain.js";

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { constants } from "node:os";
 import path from "node:path";
+import { peakOf } from "../../src/cli/bench/peak-memory.js";
 import type { LiveRun } from "./real-case.js";
 
 /** What to start and where. */
@@ -95,15 +96,6 @@ export function runCommand(command: Command): Promise<Ending> {
       child.stdin.end();
     });
   });
-}
-
-/** `VmHWM` of a process in bytes; 0 when it is gone. */
-function peakOf(pid: number | undefined): number {
-  try {
-    return Number(/^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1] ?? 0) * 1024;
-  } catch {
-    return 0;
-  }
 }
 
 /** All that is below a directory: path → mode and content, so that two trees are the same when these maps are. */

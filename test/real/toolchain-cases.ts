@@ -1,5 +1,6 @@
-import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { goFiles } from "../../src/cli/bench/suites/real.js";
 import { parseImage } from "../../src/elf/image.js";
 import { outputs, toolsOf, type Build } from "./build-steps.js";
 import type { RealCase } from "./real-case.js";
@@ -19,7 +20,7 @@ export function toolchainCases(toolchain: Toolchain): ToolchainCase[] {
 
 function gofmtCases({ goRoot }: Toolchain): ToolchainCase[] {
   const executable = path.join(goRoot, "bin", "gofmt");
-  const std = sources(path.join(goRoot, "src"));
+  const std = goFiles(path.join(goRoot, "src"));
   const prepare = (directory: string): void => {
     const text = readFileSync(path.join(fixtures, "fixture-go", "http", "main.go"), "utf8");
     writeFileSync(path.join(directory, "untidy.go"), text.replaceAll("\t", "  ").replaceAll(" := ", ":="));
@@ -80,15 +81,6 @@ function packageFiles({ steps }: Build): [string, string][] {
   return steps.flatMap((step): [string, string][] => {
     if (step.kind !== "tool" || step.tool !== "compile") return [];
     return [[step.package, outputs(step.words)[0]!]];
-  });
-}
-
-/** Go files below a directory, without those that test the tools with mistakes. */
-function sources(directory: string): string[] {
-  return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
-    const file = path.join(directory, entry.name);
-    if (entry.isDirectory()) return entry.name === "testdata" || entry.name === "cmd" ? [] : sources(file);
-    return entry.name.endsWith(".go") ? [file] : [];
   });
 }
 
