@@ -1,7 +1,7 @@
 // kernels measures one kernel at a time: `kernels [options] NAME`; `kernels` alone lists the names.
 //
 // A kernel's unit is a fixed amount of work with a check value that does not depend on the machine. After a warm-up
-// that goes on until units become no faster, units are timed in samples; for each sample one line is printed:
+// that goes on for as long as units become faster, units are timed in samples; for each sample one line is printed:
 //
 //	NAME GOMAXPROCS NS-PER-OPERATION CHECK
 //
@@ -52,9 +52,9 @@ func prepared(makeRun func() func() uint64) func() uint64 {
 
 var (
 	procs    = flag.String("procs", "1", "values of GOMAXPROCS, separated by commas")
-	warmUp   = flag.Duration("warm", 300*time.Millisecond, "shortest warm-up")
-	warmMost = flag.Duration("warm-most", 3*time.Second, "longest warm-up")
-	sample   = flag.Duration("sample", 40*time.Millisecond, "shortest sample")
+	warmUp   = flag.Duration("warm", 200*time.Millisecond, "first part of the warm-up")
+	warmMost = flag.Duration("warm-most", 8*time.Second, "longest warm-up")
+	sample   = flag.Duration("sample", 30*time.Millisecond, "shortest sample")
 	samples  = flag.Int("samples", 5, "how many samples")
 	units    = flag.Int("units", 0, "run as many units, without a clock")
 )
@@ -146,24 +146,29 @@ func (m *measurement) sample(atLeast time.Duration) float64 {
 	return float64(elapsed.Nanoseconds()) / float64(done) / float64(m.operations)
 }
 
-// warmUp samples until the best of three samples is hardly better than what was seen before.
+// warmUp takes samples in parts, each twice as long as the one before, until one is hardly better than those before it.
 func (m *measurement) warmUp() {
-	const hardly = 0.97
-	start := time.Now()
-	best := m.sample(*sample)
-	for time.Since(start) < *warmMost {
-		recent := best
-		for n := 0; n < 3; n++ {
-			if ns := m.sample(*sample); ns < recent {
-				recent = ns
-			}
-		}
-		improved := recent < best*hardly
-		best = recent
-		if !improved && time.Since(start) >= *warmUp {
+	const hardly = 0.95
+	best := m.best(*warmUp)
+	for part := 2 * *warmUp; part < *warmMost; part *= 2 {
+		recent := m.best(part)
+		if recent > best*hardly {
 			return
 		}
+		best = recent
 	}
+}
+
+// best gives the least ns per operation of the samples that are taken in a time.
+func (m *measurement) best(during time.Duration) float64 {
+	start := time.Now()
+	best := m.sample(*sample)
+	for time.Since(start) < during {
+		if ns := m.sample(*sample); ns < best {
+			best = ns
+		}
+	}
+	return best
 }
 
 func (m *measurement) print(procs int, ns float64) {

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
-import { unitOf, type Benchmark, type BenchmarkCommand, type BenchmarkInputs } from "./benchmark.js";
+import { unitOf, type Benchmark, type BenchmarkCommand, type BenchmarkInputs, type Timing } from "./benchmark.js";
 import { insideCounters, phases, type RunStats } from "./inside.js";
 import { readLines, speedupOf, valueOf } from "./guest-lines.js";
 import type { BenchmarkResult, RunnerResult } from "./results.js";
@@ -49,11 +49,11 @@ export async function measure(
     .filter((runner) => runner.words(command, cache, []) !== null)
     .map((runner): Lane => ({ runner, values: [], check: null, peakBytes: null, failure: null }));
   const { timing } = benchmark;
-  // Files come into the page cache, and a warm code cache is filled, before anything counts.
-  const first = timing.kind === "difference" || (timing.kind === "process" && timing.cache === "warm") ? -1 : 0;
-  for (let round = first; round < options.rounds; round++) {
+  for (let round = -1; round < options.rounds; round++) {
     for (const lane of lanes) {
-      if (lane.failure === null) await take(lane, round >= 0, () => runRound(benchmark, command, lane, cache, options));
+      const counts = round >= 0;
+      if (lane.failure !== null || !(counts || warmsUp(timing, lane.runner))) continue;
+      await take(lane, counts, () => runRound(benchmark, command, lane, cache, options));
     }
   }
   compareChecks(lanes);
@@ -62,6 +62,12 @@ export async function measure(
   rmSync(cache, { recursive: true, force: true });
   const runs = lanes.map(({ runner, ...lane }): RunnerResult => ({ runner: runner.name, ...lane }));
   return { ...result, skipped: null, runs: runs.map((run) => (run.failure === null ? run : { ...run, values: [] })) };
+}
+
+/** Whether a run that does not count comes before the rounds. Whole processes want their files in the page cache, too. */
+function warmsUp(timing: Timing, runner: Runner): boolean {
+  if (timing.kind === "process") return timing.cache === "warm";
+  return timing.kind === "difference" || runner.primed === true;
 }
 
 async function take(lane: Lane, counts: boolean, run: () => Promise<Round>): Promise<void> {
