@@ -57,7 +57,7 @@ export function functionsOf(module: TextNode): Map<string, TextNode> {
 
 /** The body of a function: its children without type, parameters, results and locals. */
 export const bodyOf = (node: TextNode): readonly TextNode[] =>
-  node.children.filter(({ head }) => !/^(type|param|result|local|export|import)\b/.test(head));
+  node.children.filter(({ head }) => !/^(type|param|result|local|export|import)( |$)/.test(head));
 
 const STRUCTURE = /^(block|loop|if|then|else)\b/;
 

@@ -43,6 +43,12 @@ test("Wasm text is read, counted and folded", () => {
   ]);
 });
 
+test("a body keeps what it does with locals", () => {
+  const text = "(module (func $f (param $0 i32) (local $1 i64) (local.set $1 (i64.const 1)) (return (local.get $0))))";
+  const body = bodyOf(functionsOf(parseWasmText(text)).get("f")!);
+  expect(body.map(({ head }) => head)).toEqual(["local.set $1", "return"]);
+});
+
 test("near names", () => {
   const names = ["main.main", "main.fib", "runtime.main", "main.fit", "os.Exit"];
   expect(nearNames("main.fob", names, 5)).toEqual(["main.fib", "main.fit"]);
