@@ -110,6 +110,11 @@ export class CodeArena {
       if (slot === 0 || words[SLOT_PC_AT + slot] === (pc | 0)) return slot;
     }
   }
+  /** True if there is a region for `pc`. */
+  isTranslated(pc: number): boolean {
+    const slot = this.slotOf(pc);
+    return slot > BOUNCE_SLOT && this.moduleOf(slot) >= 0;
+  }
   /** Number of slots given out, slot 0 and 1 included: the size a table needs. */
   get slotCount(): number {
     return Atomics.load(this.words, H_SLOTS);

@@ -242,7 +242,9 @@ export class RegionEmitter {
         return this.goto(state, end.next, out);
       }
       case "call":
-        return this.call(state, block, end.target, end.next, out);
+        return this.call(state, block, end.target, lastInsn(block).next, end.next, out);
+      case "detour":
+        return this.call(state, block, end.to, end.expected, end.next, out);
       case "syscall":
         return this.systemCall(state, lastInsn(block), end.next, out);
       case "stop":
@@ -268,9 +270,9 @@ export class RegionEmitter {
     }
   }
 
-  private call(state: ExitState, block: Block, target: number, next: Edge, out: Expr[]): void {
+  /** Calls the code at `target`, -1 if it is computed; goes on at `next` if that returns to `returnTo`. */
+  private call(state: ExitState, block: Block, target: number, returnTo: number, next: Edge, out: Expr[]): void {
     const { w, l } = this;
-    const returnTo = lastInsn(block).next;
     this.leave(state, neededAtExit(this.source, this.region, block));
     const rsp = l.gpr(RSP);
     let call: Expr;

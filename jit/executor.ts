@@ -217,8 +217,7 @@ export class Executor {
   /** The table slot to call for `pc`: of its region, linked now if need be, else of what interprets it. */
   private resolve(pc: number): number {
     const { arena, records } = this;
-    const slot = arena.slotOf(pc);
-    if (!this.interprets || (slot !== 0 && arena.moduleOf(slot) >= 0)) return this.translate(pc);
+    if (!this.interprets || arena.isTranslated(pc)) return this.translate(pc);
     // Its region has been invalidated, and what leads there with it.
     if (records.handlerAt(pc) === H_TRANSLATED) records.invalidate(pc, 1);
     if (records.find(pc) === 0 && this.decode(pc) === 0) return this.translate(pc);
@@ -229,11 +228,8 @@ export class Executor {
   /** The table slot of the region for `pc`, translated and linked now if need be. */
   private translate(pc: number): number {
     const { arena } = this;
-    let slot = arena.slotOf(pc);
-    if (slot === 0 || arena.moduleOf(slot) < 0) {
-      if (!this.request(pc)) return BOUNCE_SLOT;
-      slot = arena.slotOf(pc);
-    }
+    if (!arena.isTranslated(pc) && !this.request(pc)) return BOUNCE_SLOT;
+    const slot = arena.slotOf(pc);
     const module = arena.moduleOf(slot);
     // Invalidated by another thread just now: come again through the dispatcher.
     if (module < 0) return BOUNCE_SLOT;
@@ -262,14 +258,10 @@ export class Executor {
   }
 
   private loadedDecoder(): RecordDecoder {
-    const isTranslated = (entry: number) => {
-      const slot = this.arena.slotOf(entry);
-      return slot !== 0 && this.arena.moduleOf(slot) >= 0;
-    };
     this.decoder ??= this.hooks.loadDecoder(
       this.records.memory,
       decodeShapes(WebAssembly.Module.customSections(this.engine, SHAPES_SECTION)[0]!),
-      isTranslated,
+      (entry) => this.arena.isTranslated(entry),
     );
     return this.decoder;
   }

@@ -3,7 +3,7 @@
  * the call. Nothing else changes: the return address is pushed, and the callee's return compares what it pops with it;
  * a difference leaves the region, as it does after a call.
  */
-import { mapEdges, successors, type Block, type Edge, type Region } from "./region.js";
+import { mapEdges, successors, type Block, type Edge, type Region, type Terminator } from "./region.js";
 
 /** Instructions of a callee that is inlined: of a leaf, of one that calls others, and of the function itself. */
 const LEAF_INSTRUCTIONS = 20;
@@ -16,10 +16,13 @@ const ADDED_INSTRUCTIONS = 150;
 /** The same, hot callees included: half of a short function's time is spent at its borders. */
 const ADDED_HOT_INSTRUCTIONS = 800;
 /** Calls inside inlined callees are inlined down to this depth. */
-const MAX_DEPTH = 3;
+const MAX_DEPTH = 6;
 
-/** Finds the region of a function; null if that has more than `limit` instructions. */
-export type FindCallee = (pc: number, limit: number) => Region | null;
+/**
+ * Finds the region of a function; null if that has more than `limit` instructions. Of a hot one, only what the program
+ * comes to often.
+ */
+export type FindCallee = (pc: number, limit: number, hot: boolean) => Region | null;
 
 /** What inlining goes by. */
 export interface InlineOptions {
@@ -43,62 +46,54 @@ export function inlineCalls(region: Region, { find, isHot, mayCopy, share }: Inl
     if (end.kind !== "call" || end.target < 0 || !("block" in end.next) || depths[at]! >= MAX_DEPTH) continue;
     const recursive = end.target === region.entry;
     const hot = !recursive && isHot(end.target);
-    const callee = find(end.target, hot ? HOT_INSTRUCTIONS : CALLEE_INSTRUCTIONS);
-    if (!callee || !canInline(callee)) continue;
+    const callee = find(end.target, hot ? HOT_INSTRUCTIONS : CALLEE_INSTRUCTIONS, hot);
+    if (!callee || !canInline(callee, hot)) continue;
     const most = hot || recursive ? Infinity : isLeaf(callee) ? LEAF_INSTRUCTIONS : WRAPPER_INSTRUCTIONS;
     if (callee.instructionCount > most) continue;
     const budget = (hot ? ADDED_HOT_INSTRUCTIONS : ADDED_INSTRUCTIONS) * share;
     if (added + callee.instructionCount > budget) continue;
     if (callee.instructionCount > CALLEE_INSTRUCTIONS && !mayCopy(end.target)) continue;
     added += callee.instructionCount;
-    const base = blocks.length;
     const { pc, probe, items } = blocks[at]!;
-    const returnTo = items[items.length - 1]!.insn.next;
-    const { next } = end;
-    const shift = (edge: Edge): Edge => ("block" in edge ? { block: edge.block + base } : edge);
-    for (const block of callee.blocks) {
-      blocks.push({
-        pc: block.pc,
-        probe: block.probe,
-        items: block.items,
-        end: block.end.kind === "return" ? { kind: "resume", expected: returnTo, next } : mapEdges(block.end, shift),
-      });
-      depths.push(depths[at]! + 1);
-    }
+    const base = blocks.length;
+    blocks.push(...inlinedBlocks(callee, base, items[items.length - 1]!.insn.next, end.next));
+    while (depths.length < blocks.length) depths.push(depths[at]! + 1);
     blocks[at] = { pc, probe, items, end: { kind: "jump", to: { block: base } } };
   }
   return blocks.length === region.blocks.length ? region : inReversePostorder(region, blocks);
 }
 
-/**
- * A jump out of the callee would make its target return past the caller's mirrored frame: only one to its own start
- * is taken, after its stack has grown, which is rare.
- */
-function canInline(callee: Region): boolean {
+/** The callee's blocks, to stand at index `base` on; its returns go on at `next`, its exits are detours. */
+function inlinedBlocks(callee: Region, base: number, expected: number, next: Edge): Block[] {
+  const detours: Block[] = [];
+  const detourTo = (pc: number): number => {
+    const known = detours.findIndex((detour) => detour.pc === pc);
+    return known >= 0
+      ? known
+      : detours.push({ pc, probe: -1, items: [], end: { kind: "detour", to: pc, expected, next } }) - 1;
+  };
+  const inCaller = (edge: Edge): Edge =>
+    "block" in edge ? { block: base + edge.block } : { block: base + callee.blocks.length + detourTo(edge.exit) };
+  const blocks = callee.blocks.map(({ pc, probe, items, end }): Block => {
+    return {
+      pc,
+      probe,
+      items,
+      end: end.kind === "return" ? { kind: "resume", expected, next } : mapEdges(end, inCaller),
+    };
+  });
+  return [...blocks, ...detours];
+}
+
+/** After these a return would go past the mirrored frame of the caller, or control has no frame to come back to. */
+const NOT_INLINED: ReadonlySet<string> = new Set<Terminator["kind"]>(["indirect", "syscall", "illegal"]);
+
+/** Only what returns is inlined, or is hot without returning, such as the scheduler's `execute`. */
+function canInline(callee: Region, hot: boolean): boolean {
   const info = callee.function;
   if (info?.origin !== "compiler" || callee.entry !== info.start) return false;
-  let returns = false;
-  for (const { end } of callee.blocks) {
-    switch (end.kind) {
-      case "return":
-        returns = true;
-        break;
-      case "fall":
-      case "jump":
-        if ("exit" in end.to && end.to.exit !== callee.entry) return false;
-        break;
-      case "branch":
-        if ("exit" in end.taken || "exit" in end.fall) return false;
-        break;
-      case "call":
-        break;
-      case "stop":
-        break;
-      default:
-        return false;
-    }
-  }
-  return returns;
+  if (callee.blocks.some(({ end }) => NOT_INLINED.has(end.kind))) return false;
+  return hot || callee.blocks.some(({ end }) => end.kind === "return");
 }
 
 const isLeaf = (region: Region): boolean => region.blocks.every(({ end }) => end.kind !== "call");

@@ -75,6 +75,8 @@ export function neededAtExit(source: CodeSource, region: Region, block: Block): 
       // A computed call's target may be hand-written, but is called by the convention.
       return compilerNeeded(source.convention, true);
     }
+    case "detour":
+      return neededOverEdge(source, region, { exit: block.end.to });
     default:
       // A computed jump as well: the compiler keeps a comparison's flags over the jumps of a switch.
       return EVERYTHING;
@@ -106,7 +108,8 @@ export function neededOverEdge(source: CodeSource, region: Region, edge: { reado
 const isExit = (edge: Edge): edge is { readonly exit: number } => "exit" in edge;
 
 /** True if all registers are stored before `block`'s terminator and loaded again after it. */
-export const leavesAndReturns = (block: Block): boolean => block.end.kind === "call" || block.end.kind === "syscall";
+export const leavesAndReturns = ({ end: { kind } }: Block): boolean =>
+  kind === "call" || kind === "detour" || kind === "syscall";
 
 function exitEdges(block: Block): { readonly exit: number }[] {
   const { end } = block;
@@ -236,6 +239,7 @@ export function analyseLiveness(source: CodeSource, region: Region, flow: Flow):
 function neededAtEnd(source: CodeSource, region: Region, block: Block): Needed {
   switch (block.end.kind) {
     case "call":
+    case "detour":
     case "syscall":
     case "return":
     case "indirect":

@@ -32,6 +32,11 @@ export type Terminator =
   | { readonly kind: "return" }
   /** Return of an inlined callee: goes on at `next` if the return address is `expected`, else leaves as `return` does. */
   | { readonly kind: "resume"; readonly expected: number; readonly next: Edge }
+  /**
+   * Exit of an inlined callee to its code at `to`, as a call of that: goes on at `next` if the code there returns to
+   * `expected`, else leaves as after a call.
+   */
+  | { readonly kind: "detour"; readonly to: number; readonly expected: number; readonly next: Edge }
   | { readonly kind: "syscall"; readonly next: Edge }
   /** Never continues: an exception has been raised. */
   | { readonly kind: "stop" }
@@ -69,7 +74,7 @@ export interface Region {
 const WINDOW_BYTES = 1 << 16;
 const MAX_TABLE = 512;
 /** So often at most a long function is inlined: without a limit, large programs have twice the code. */
-const MOST_COPIES = 8;
+const MOST_COPIES = 16;
 const RECENT_REGIONS = 200;
 const RECENT_ITEMS = 30_000;
 
@@ -93,6 +98,7 @@ export function successors(end: Terminator): number[] {
       break;
     case "call":
     case "resume":
+    case "detour":
     case "syscall":
       add(end.next);
       break;
@@ -116,6 +122,8 @@ export function mapEdges(end: Terminator, map: (edge: Edge) => Edge): Terminator
       return { kind: "call", target: end.target, next: map(end.next), keepsFlags: end.keepsFlags };
     case "resume":
       return { kind: "resume", expected: end.expected, next: map(end.next) };
+    case "detour":
+      return { kind: "detour", to: end.to, expected: end.expected, next: map(end.next) };
     case "syscall":
       return { kind: "syscall", next: map(end.next) };
     default:
@@ -127,10 +135,12 @@ export function mapEdges(end: Terminator, map: (edge: Edge) => Edge): Terminator
 export interface Profile {
   /** True if the function at an address runs often. */
   readonly isHot: (pc: number) => boolean;
-  /** False if control has never come to an address: what is there is left out of regions. */
+  /** False if control never or hardly ever goes over an edge of a conditional branch: it leaves the region then. */
+  readonly isFollowed: (branch: Insn, taken: boolean) => boolean;
+  /** False if control has never come to an address: jumps through tables leave the region to there. */
   readonly isReached: (pc: number) => boolean;
 }
-const ALL_ALIKE: Profile = { isHot: () => false, isReached: () => true };
+const ALL_ALIKE: Profile = { isHot: () => false, isFollowed: () => true, isReached: () => true };
 
 /** Finds regions; one instance can be used for any number of them. */
 export class RegionFinder {
@@ -161,10 +171,10 @@ export class RegionFinder {
   find(entry: number, limit: number, share = 1): Region | null {
     const known = this.recent.get(entry);
     if (known?.limit === limit) return known.region;
-    const alone = this.findAlone(entry, limit, this.profile.isReached);
+    const alone = this.findAlone(entry, limit, this.profile);
     if (!alone) return null;
     const region = inlineCalls(alone, {
-      find: (pc, most) => this.findCallee(pc, most),
+      find: (pc, most, hot) => (hot ? this.findHotCallee(pc, most) : this.findCallee(pc, most)),
       isHot: this.profile.isHot,
       mayCopy: (pc) => this.mayCopy(pc),
       share,
@@ -194,6 +204,12 @@ export class RegionFinder {
       this.callees.set(pc, known);
     }
     return known.region && known.region.instructionCount <= limit ? known.region : null;
+  }
+
+  /** The same, of what the program has come to by now. */
+  private findHotCallee(pc: number, limit: number): Region | null {
+    const region = this.findAlone(pc, limit + 1, this.profile);
+    return region && region.instructionCount <= limit ? region : null;
   }
 
   private mayCopy(pc: number): boolean {
@@ -250,8 +266,8 @@ export class RegionFinder {
     return item;
   }
 
-  /** @param isReached what is not is left out */
-  private findAlone(entry: number, limit: number, isReached: Profile["isReached"] = () => true): Region | null {
+  /** @param profile by which some edges leave the region */
+  private findAlone(entry: number, limit: number, profile: Profile = ALL_ALIKE): Region | null {
     const info = this.source.functionAt(entry);
     const window = this.source.read(entry, 1).length ? this.window(entry, info) : null;
     if (!window) return null;
@@ -259,7 +275,7 @@ export class RegionFinder {
     if (this.items.size > RECENT_ITEMS) this.items.clear();
     try {
       const { start, bytes } = window;
-      return this.explore(entry, limit, info, { low: start, high: start + bytes.length, isReached });
+      return this.explore(entry, limit, info, { low: start, high: start + bytes.length, profile });
     } finally {
       this.decoder.close();
     }
@@ -277,7 +293,7 @@ export class RegionFinder {
     entry: number,
     limit: number,
     info: FunctionInfo | null,
-    { low, high, isReached }: { low: number; high: number; isReached: Profile["isReached"] },
+    { low, high, profile }: { low: number; high: number; profile: Profile },
   ): Region {
     const insns = new Map<number, Item | Insn>();
     const leaders = new Set<number>([entry]);
@@ -315,14 +331,16 @@ export class RegionFinder {
           pc = insn.next;
           continue;
         }
-        if (ends === "call" || ends === "syscall" || (ends === "branch" && isReached(insn.next))) lead(insn.next);
+        if (ends === "call" || ends === "syscall" || (ends === "branch" && profile.isFollowed(insn, false))) {
+          lead(insn.next);
+        }
         if ((ends === "branch" || ends === "jump") && insn.target >= 0) {
-          if (isReached(insn.target)) lead(insn.target);
+          if (ends === "jump" || profile.isFollowed(insn, true)) lead(insn.target);
         } else if (ends === "jump") {
           const table = this.jumpTable(insn, before, low, high);
           if (table) {
             tables.set(pc, table);
-            table.targets.filter(isReached).forEach(lead);
+            table.targets.filter(profile.isReached).forEach(lead);
           }
         }
         break;

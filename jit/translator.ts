@@ -1,10 +1,10 @@
 /** Translation: guest addresses → published modules. The driver: find regions, lift and emit, publish. */
-import { BOUNCE_SLOT, type CodeArena, type PublishedRegion } from "./code-arena.js";
+import { type CodeArena, type PublishedRegion } from "./code-arena.js";
 import type { CodeSource } from "./code-source.js";
 import { RegionEmitter, TABLE } from "./emit-region.js";
 import { Lifter } from "./lift/lifter.js";
 import { regionName } from "./region-name.js";
-import { RegionFinder, type Region } from "./region.js";
+import { RegionFinder, type Profile, type Region } from "./region.js";
 import { addLookup, addLookupFunction, regionImports } from "./runtime-module.js";
 import { WasmBuilder } from "./wasm.js";
 
@@ -22,11 +22,9 @@ export interface TranslatorOptions {
 }
 
 /** What the translator asks and tells the machine. Addresses are guest addresses. */
-export interface TranslatorHooks {
+export interface TranslatorHooks extends Profile {
   /** True where the code does not come from the program's file. */
   readonly isDynamic: (pc: number) => boolean;
-  /** False if the program has never come to an address: what is there is left for later. */
-  readonly isReached: (pc: number) => boolean;
   /** True if a function is likely to be called again: then it is brought along with its callers. */
   readonly isLikely: (pc: number) => boolean;
   /** There is a region for `pc` now. */
@@ -76,11 +74,7 @@ export class Translator {
     this.options = options;
     this.hooks = hooks;
     this.lifter = new Lifter(this.w, { guestBase: options.guestBase });
-    this.finder = new RegionFinder(source, {
-      // Interpreted code becomes hot from the inside out.
-      isHot: (pc) => this.isTranslated(pc),
-      isReached: (pc) => this.hooks.isReached(pc),
-    });
+    this.finder = new RegionFinder(source, hooks);
     this.emitter = new RegionEmitter(this.w, this.lifter, source);
   }
 
@@ -91,7 +85,7 @@ export class Translator {
       const { epoch } = this.arena;
       if (epoch !== this.epoch) this.finder.forget();
       this.epoch = epoch;
-      if (this.isTranslated(pc)) return true;
+      if (this.arena.isTranslated(pc)) return true;
       const regions = this.collect(pc, share);
       if (regions.length === 0) return false;
       try {
@@ -124,16 +118,11 @@ export class Translator {
       for (const callee of directCallees(region)) {
         if (seen.has(callee)) continue;
         seen.add(callee);
-        if (!this.isTranslated(callee) && this.hooks.isLikely(callee)) queue.push(callee);
+        if (!this.arena.isTranslated(callee) && this.hooks.isLikely(callee)) queue.push(callee);
       }
     }
     this.counts.findMs += this.options.now() - started;
     return regions;
-  }
-
-  private isTranslated(pc: number): boolean {
-    const slot = this.arena.slotOf(pc);
-    return slot > BOUNCE_SLOT && this.arena.moduleOf(slot) >= 0;
   }
 
   private publish(regions: readonly Region[], epoch: number): number {

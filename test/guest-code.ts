@@ -84,6 +84,8 @@ export function guestCode(
     { guestBase: GUEST_BASE, guestPages: GUEST_PAGES, now, ...DEFAULT_TRANSLATOR_OPTIONS, moduleInstructions },
     {
       isDynamic: () => false,
+      isHot: (pc) => hot !== 0 && records.isNearlyHot(pc),
+      isFollowed: (branch, taken) => hot === 0 || records.isFollowed(branch, taken),
       isReached: (pc) => hot === 0 || records.find(pc) !== 0,
       isLikely: (pc) => hot === 0 || records.timesAt(pc) > 0,
       published: (pc) => records.markTranslated(pc),

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import type { CodeSource } from "../jit/code-source.js";
 import { ENDED } from "../jit/executor.js";
-import { RegionFinder } from "../jit/region.js";
+import { RegionFinder, type Profile } from "../jit/region.js";
 import { call, CODE, FIRST_RSP, guestCode, word } from "./guest-code.js";
 
 const CALLEE = CODE + 0x80;
@@ -43,9 +43,11 @@ const source: CodeSource = {
   probeAt: () => -1,
 };
 
+const followsAll: Profile = { isHot: () => true, isFollowed: () => true, isReached: () => true };
+
 /** How many calls of the caller's region are inlined. */
 function inlined(hot: boolean, share: number): number {
-  const region = new RegionFinder(source, { isHot: () => hot, isReached: () => true }).find(CODE, 100, share)!;
+  const region = new RegionFinder(source, { ...followsAll, isHot: () => hot }).find(CODE, 100, share)!;
   return region.blocks.filter(({ end }) => end.kind === "resume").length;
 }
 
@@ -54,26 +56,26 @@ test("hot callees are inlined", () => {
   expect(inlined(true, 1)).toBe(2);
 });
 
-test("what was never reached is left out, but not what follows a call", () => {
-  const reached = new Set([CODE]);
-  const finder = new RegionFinder(source, { isHot: () => false, isReached: (pc) => reached.has(pc) });
+test("edges that are not followed leave the region, but not what follows a call", () => {
+  const isFollowed: Profile["isFollowed"] = (_, taken) => taken;
+  const finder = new RegionFinder(source, { ...followsAll, isHot: () => false, isFollowed });
   const { blocks } = finder.find(CODE, 100)!;
-  // Up to the first call, the jump behind it, and the loop, which is a part of the first; not what follows the loop.
-  expect(blocks.map(({ end }) => end.kind)).toEqual(["call", "branch", "call"]);
-  expect(blocks[1]!.end).toMatchObject({ taken: { block: 2 }, fall: { exit: CODE + 5 + loop.length + 2 } });
+  // What comes before the loop, and the loop, which a call cuts in two; not what follows it.
+  expect(blocks.map(({ end }) => end.kind)).toEqual(["fall", "call", "branch"]);
+  expect(blocks[2]!.end).toMatchObject({ taken: { block: 1 }, fall: { exit: CODE + 5 + loop.length + 2 } });
 });
 
 test("a long callee has so many copies, not more", () => {
-  const long = [...new Array<number>(50).fill(0x90), 0xc3];
-  const caller = [...new Array<number>(12).fill(0).flatMap((_, i) => call(CODE + 5 * i, CALLEE)), 0xc3];
+  const long = [...new Array<number>(40).fill(0x90), 0xc3];
+  const caller = [...new Array<number>(18).fill(0).flatMap((_, i) => call(CODE + 5 * i, CALLEE)), 0xc3];
   const code = new Uint8Array(END - CODE);
   code.set(caller);
   code.set(long, CALLEE - CODE);
   const finder = new RegionFinder(
     { ...source, read: (pc, length) => code.slice(Math.max(pc - CODE, 0), Math.max(pc - CODE + length, 0)) },
-    { isHot: () => true, isReached: () => true },
+    followsAll,
   );
-  expect(finder.find(CODE, 100)!.blocks.filter(({ end }) => end.kind === "resume").length).toBe(8);
+  expect(finder.find(CODE, 100)!.blocks.filter(({ end }) => end.kind === "resume").length).toBe(16);
 });
 
 test("less is inlined where a region must be small", () => {
@@ -97,4 +99,44 @@ test.each([0, 64])("a fault in a callee that may be inlined is exact, hot %i", (
   );
   guest.run();
   expect(faults).toEqual([{ kind: "page", rip: CALLEE + NOPS, rsp: FIRST_RSP - 8n }]);
+});
+
+/** mov ecx, 7; test dil, dil; jz rare; 30 times nop; mov eax, 1; ret; rare: sete al; movzx eax, al; imul eax, ecx; ret. */
+const withRareWay = [
+  ...[0xb9, ...word(7), 0x40, 0x84, 0xff, 0x74, NOPS + 6],
+  ...[...new Array<number>(NOPS).fill(0x90), 0xb8, ...word(1), 0xc3],
+  ...[0x0f, 0x94, 0xc0, 0x0f, 0xb6, 0xc0, 0x0f, 0xaf, 0xc1, 0xc3],
+];
+
+test("the rare ways of an inlined callee are detours", () => {
+  const code = bytes.slice();
+  code.set(withRareWay, CALLEE - CODE);
+  const finder = new RegionFinder(
+    { ...source, read: (pc, length) => code.slice(Math.max(pc - CODE, 0), Math.max(pc - CODE + length, 0)) },
+    { ...followsAll, isFollowed: ({ pc }, taken) => pc < CALLEE || !taken },
+  );
+  const { blocks } = finder.find(CODE, 100)!;
+  const rare = CALLEE + 10 + NOPS + 6;
+  const detours = blocks.filter(({ end }) => end.kind === "detour");
+  expect(detours.map(({ end }) => end)).toMatchObject([
+    { to: rare, expected: CODE + 15 },
+    { to: rare, expected: CODE + 5 + loop.length + 9 },
+  ]);
+});
+
+test.each([0, 64])("the rare ways of an inlined callee come back, hot %i", (hot) => {
+  const turns = 10_240;
+  // mov edi, esi; call; add ebx, eax; sub esi, 1; jnz; ret, to where no code is.
+  const turn = [0x89, 0xf7, ...call(CODE + 7, CALLEE), 0x01, 0xc3, 0x83, 0xee, 0x01];
+  const caller = [0xbe, ...word(turns), ...turn, 0x75, 256 - (turn.length + 2), 0xc3];
+  const code = new Map([
+    [CODE, caller],
+    [CALLEE, withRareWay],
+  ]);
+  const program = { convention: "internal", functionAt } as const;
+  const guest = guestCode(code, 250, () => ({ fault: () => ENDED }), { program, hot });
+  guest.run();
+  const rare = turns / 256;
+  expect(guest.cpu.gpr[3]).toBe(BigInt(turns - rare + 7 * rare));
+  expect(guest.cpu.gpr[RSP]).toBe(FIRST_RSP + 8n);
 });

@@ -17,11 +17,13 @@ import {
   D_HOT,
   GRANULE_BITS,
   LEAVES,
+  R_FALLEN,
   R_HANDLER,
   R_IMMEDIATE,
   R_LENGTH,
   R_PC,
   R_PROBE,
+  R_TAKEN,
   R_TARGET,
   R_TARGET_PC,
   R_TIMES,
@@ -277,7 +279,12 @@ class InterpreterBuilder {
     this.begin(0);
     switch (entry.ends!) {
       case "branch":
-        return this.finish(name, [...this.lift(entry, insn), w.if(l.branchCondition!, this.take()), this.next()]);
+        return this.finish(name, [
+          ...this.lift(entry, insn),
+          w.if(l.branchCondition!, w.block(null, [this.increment(R_TAKEN), this.take()])),
+          this.increment(R_FALLEN),
+          this.next(),
+        ]);
       case "jump": {
         const out = this.lift(entry, insn);
         return this.finish(name, [
@@ -304,6 +311,12 @@ class InterpreterBuilder {
     const out = l.marks.length ? [this.storeRip(this.pc())] : [];
     l.moveStatements(out);
     return out;
+  }
+
+  /** Counts in a field of 32 bits. Threads that count at once may lose some: it is only a profile. */
+  private increment(field: number): Expr {
+    const { w, l } = this;
+    return w.store(RECORDS, i32, 4, l.record(), w.i32.add(l.field(field, 4), w.i32.const(1)), field);
   }
 
   /** A call: goes on in its target, or calls that if it is translated. */

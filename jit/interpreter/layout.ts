@@ -59,6 +59,9 @@ export const R_SCALE = 22;
 export const R_LENGTH = 23;
 /** The immediate, 64 bits. */
 export const R_IMMEDIATE = 24;
+/** Conditional branches: how often control went to the target, and how often past it, modulo 2^32. */
+export const R_TAKEN = 8;
+export const R_FALLEN = 12;
 /** Direct jumps and calls: the target's address, and its record once it is known. */
 export const R_TARGET_PC = 24;
 export const R_TARGET = 28;

@@ -12,7 +12,9 @@ import {
   LEAF_BYTES,
   LEAF_HEADER_BYTES,
   LEAVES,
+  R_FALLEN,
   R_HANDLER,
+  R_TAKEN,
   R_TIMES,
   RECORD_PAGES,
 } from "./layout.js";
@@ -23,6 +25,17 @@ export const GRANULE = 1 << GRANULE_BITS;
 /** How much oftener code must run to be translated in a run that begins with the records of another. */
 const HOT_AGAIN = 8;
 const MAX_HOT = 1 << 15;
+
+/** Control hardly ever goes over an edge that is followed less than once in so many times. */
+const RARE = 64;
+
+/** A conditional branch at `pc`. */
+export interface Branch {
+  readonly pc: number;
+  readonly target: number;
+  /** The instruction after it. */
+  readonly next: number;
+}
 
 /** How much of a record memory is in use. */
 export interface RecordSize {
@@ -78,6 +91,23 @@ export class Records {
   timesAt(pc: number): number {
     const record = this.find(pc);
     return record ? this.view.getUint16(record + R_TIMES, true) : 0;
+  }
+  /**
+   * False if control goes over an edge of a conditional branch never or hardly ever. What is translated counts nothing:
+   * but where it leaves to code that is not, that counts.
+   */
+  isFollowed({ pc, target, next }: Branch, taken: boolean): boolean {
+    const record = this.find(pc);
+    const times = (field: number) => (record ? this.words[(record + field) / 4]! >>> 0 : 0);
+    const along = times(taken ? R_TAKEN : R_FALLEN) + this.timesAt(taken ? target : next);
+    return along > 0 && along * RARE >= times(R_TAKEN) + times(R_FALLEN);
+  }
+  /**
+   * True if the code at `pc` came at least half of the way to being hot: code becomes hot in no particular order, and
+   * what is called once a turn of a loop is about as hot as its caller.
+   */
+  isNearlyHot(pc: number): boolean {
+    return this.timesAt(pc) * 2 > this.words[D_HOT / 4]!;
   }
   handlerAt(pc: number): number {
     const record = this.find(pc);

@@ -36,6 +36,8 @@ export function createTranslator(parts: TranslatorParts, now: () => number): Tra
     { guestBase: GUEST_BASE, guestPages: MAX_GUEST_PAGES, now, ...DEFAULT_TRANSLATOR_OPTIONS },
     {
       isDynamic: (pc) => pc >= parts.programEnd && !(pc >= vdso && pc < vdso + PAGE_SIZE),
+      isHot: (pc) => parts.interprets && records.isNearlyHot(pc),
+      isFollowed: (branch, taken) => !parts.interprets || records.isFollowed(branch, taken),
       isReached: (pc) => !parts.interprets || records.find(pc) !== 0,
       isLikely: (pc) => !parts.interprets || records.timesAt(pc) >= LIKELY_CALLS,
       published: (pc) => records.markTranslated(pc),
