@@ -3,7 +3,7 @@ import type { SuiteName } from "./benchmark.js";
 import { digits, runnerTitles } from "./format.js";
 import type { BenchmarkResult, Report } from "./results.js";
 import { runnerNames, type RunnerName } from "./runners.js";
-import { groupsOf, meanRatio, ratioOf, type Group } from "./verdict.js";
+import { groupsOf, meanRatio, ratioOf, suiteGoals, type Group } from "./verdict.js";
 
 /** Suites that are drawn, by column. */
 const COLUMNS: readonly (readonly SuiteName[])[] = [["compute", "real"], ["switch"], ["memory", "kernel"]];
@@ -15,9 +15,9 @@ const TICKS = [1, 2, 4, 8, 16, 32];
 
 // Pixels.
 const MARGIN = 24;
-const COLUMN = 470;
+const COLUMN = 490;
 const GAP = 28;
-const NAME = 176;
+const NAME = 196;
 const VALUE = 52;
 const PLOT = COLUMN - NAME - VALUE;
 const ROW = 19;
@@ -42,7 +42,7 @@ const STYLE = `
     .band { fill: var(--band); }
     .tick { stroke: var(--line); }
     .native { stroke: var(--ink); stroke-width: 1.5; }
-    .reach { stroke: var(--gojit); stroke-width: 2.5; opacity: 0.35; }
+    .reach { stroke: var(--gojit); stroke-width: 3; opacity: 0.45; }
     .gojit { fill: var(--gojit); }
     .js-wasm { fill: var(--paper); stroke: var(--wasm); stroke-width: 2; }
     .qemu { fill: none; stroke: var(--qemu); stroke-width: 1.8; }
@@ -122,7 +122,9 @@ function drawGroup({ suite, rows }: Group, left: number, top: number): string[] 
   const first = top + TITLE;
   const bottom = first + rows.length * ROW;
   const mean = meanRatio(rows, "gojit");
-  const heading = mean === null ? "" : `geometric mean ${digits(mean)}x`;
+  const wanted = suiteGoals[suite];
+  const goal = wanted ? ` (goal ${wanted.goal}x, at worst ${wanted.limit}x)` : "";
+  const heading = mean === null ? "" : `geometric mean ${digits(mean)}x${goal}`;
   return [
     `  <text class="suite" x="${left}" y="${top + 22}">${suite}</text>`,
     `  <text class="bold end" x="${left + COLUMN}" y="${top + 22}">${heading}</text>`,

@@ -153,7 +153,7 @@ export function kernelBenchmarks(go: string): Benchmark[] {
 
 /** The same without a goal: those are for one processor. */
 function onTwoProcessors({ goal: _goal, ...row }: KernelRow): KernelRow[] {
-  return onTwo.includes(row.kernel) ? [{ ...row, name: `${row.name}, GOMAXPROCS=2`, procs: "2", inJsWasm: false }] : [];
+  return onTwo.includes(row.kernel) ? [{ ...row, name: `${row.name}, 2 procs`, procs: "2", inJsWasm: false }] : [];
 }
 
 const speedup = (row: KernelRow): KernelRow => ({
