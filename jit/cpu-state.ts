@@ -1,5 +1,5 @@
 /** A thread's registers as the machine's other parts read and write them, over the CPU block. */
-import { CPU_FLAGS, CPU_FS_BASE, CPU_GPR, CPU_POLL, CPU_RIP, CPU_XMM } from "./cpu-block.js";
+import { CPU_EXECUTED, CPU_FLAGS, CPU_FS_BASE, CPU_GPR, CPU_POLL, CPU_RIP, CPU_XMM } from "./cpu-block.js";
 import { FLAG_BITS } from "./registers.js";
 
 /** Bit 1 of RFLAGS is always set, and so are interrupts in user mode. */
@@ -9,6 +9,10 @@ const FIXED_RFLAGS = 0x202;
 export function setPollWord(cpuMemory: WebAssembly.Memory): void {
   Atomics.store(new Int32Array(cpuMemory.buffer, CPU_POLL, 1), 0, 1);
 }
+
+/** Guest instructions that the thread whose CPU block this is has come to in code that counts them. */
+export const executedInstructions = (cpuMemory: WebAssembly.Memory): number =>
+  Number(new BigInt64Array(cpuMemory.buffer, CPU_EXECUTED, 1)[0]);
 
 export class CpuState {
   /** General registers in x86 encoding order. */

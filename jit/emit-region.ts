@@ -12,7 +12,7 @@
  * the CPU block: at the callee's entry if that is a region of this module (the trap names it), else at CPU_RIP.
  */
 import type { CodeSource } from "./code-source.js";
-import { CPU_FLAGS, CPU_GPR, CPU_POLL, CPU_RIP, CPU_XMM } from "./cpu-block.js";
+import { CPU_EXECUTED, CPU_FLAGS, CPU_GPR, CPU_POLL, CPU_RIP, CPU_XMM } from "./cpu-block.js";
 import { mnemonicByName, mnemonicName, OP_GPR, OP_MEM, type Insn } from "./decode.js";
 import { analyseFlow, type Flow } from "./flow.js";
 import { VECTOR_UD, VECTOR_UNIMPLEMENTED, type FlagDefinition, type Lifter } from "./lift/lifter.js";
@@ -74,6 +74,7 @@ export class RegionEmitter {
   private readonly w: WasmBuilder;
   private readonly l: Lifter;
   private readonly source: CodeSource;
+  private readonly counts: boolean;
   private readonly params: Type;
   /** Functions of runtime-module.ts that the module being built calls; to be cleared for the next one. */
   readonly helpers = new Set<"lookup" | "lookupFunction">();
@@ -86,8 +87,10 @@ export class RegionEmitter {
   private stackLagsIn!: boolean[];
   private pendingFlags: (ReadonlyMap<FlagSet, FlagDefinition> | null)[] = [];
 
-  constructor(w: WasmBuilder, lifter: Lifter, source: CodeSource) {
+  /** @param counts whether the code counts the guest instructions that it comes to */
+  constructor(w: WasmBuilder, lifter: Lifter, source: CodeSource, counts = false) {
     this.w = w;
+    this.counts = counts;
     this.l = lifter;
     this.source = source;
     this.params = w.types([i32, i64]);
@@ -145,6 +148,7 @@ export class RegionEmitter {
     }
     const flagsAfter = liveness.flagsAfter[index]!;
     const { items } = block;
+    if (this.counts) l.emit(this.countInstructions(items.length));
     const { kind } = block.end;
     const straight = kind === "fall" || kind === "illegal" ? items.length : items.length - 1;
     for (let i = 0; i < items.length; i++) {
@@ -161,6 +165,12 @@ export class RegionEmitter {
     }
     this.terminator(index, block, lags, out);
     l.endInstruction();
+  }
+
+  private countInstructions(count: number): Expr {
+    const { w } = this;
+    const before = w.load(CPU, i64, 8, w.i32.const(0), CPU_EXECUTED);
+    return w.store(CPU, i64, 8, w.i32.const(0), w.i64.add(before, w.i64.const(BigInt(count))), CPU_EXECUTED);
   }
 
   /** Calls out before the first instruction of block `index`, and leaves the region if the machine has acted. */

@@ -17,6 +17,8 @@ export interface TranslatorOptions {
   readonly functionInstructions: number;
   /** Instructions in one module: likely callees are brought along up to this. */
   readonly moduleInstructions: number;
+  /** Whether translated code counts the guest instructions that it comes to, in its thread's CPU block; default: no. */
+  readonly countsInstructions?: boolean;
   /** Milliseconds, for counters. */
   readonly now: () => number;
 }
@@ -75,7 +77,7 @@ export class Translator {
     this.hooks = hooks;
     this.lifter = new Lifter(this.w, { guestBase: options.guestBase });
     this.finder = new RegionFinder(source, hooks);
-    this.emitter = new RegionEmitter(this.w, this.lifter, source);
+    this.emitter = new RegionEmitter(this.w, this.lifter, source, options.countsInstructions);
   }
 
   /** Translates and publishes the region at `pc` and likely callees. False if nothing executable is there. */

@@ -74,6 +74,7 @@ export async function runOn(
       gid: GID,
       openFiles: OPEN_FILES,
       hot: DEFAULT_HOT,
+      countsInstructions: false,
       probes: [],
       trace: null,
       strace: false,

@@ -79,7 +79,9 @@ describe("what guests print", () => {
 
   it("tells of an operation what gojit's counters say", () => {
     const stats = (run: number, miss: number) => ({ timeMs: { run, systemCalls: 0 }, dispatcherExits: { miss } });
-    expect(insideCounters(stats(10, 5), stats(12, 105), 1000)).toMatchObject({
+    const counted = (executedInstructions: number) => ({ ...stats(0, 0), executedInstructions });
+    expect(insideCounters([stats(10, 5), stats(12, 105)], [counted(1e6), counted(1.5e6)], 1000)).toMatchObject({
+      "guest instructions": 500,
       "ns of running": 2000,
       "dispatcher exits, miss": 0.1,
     });

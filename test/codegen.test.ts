@@ -49,6 +49,9 @@ const FUNCTIONS: readonly string[] = [
 ];
 const GO_VERSIONS: readonly string[] = ["1.19", "1.27"];
 
+/** Of each instruction: to translate all would take the suite ten seconds. */
+const SAMPLES = 2;
+
 const CODE = 0x400000;
 const RET = 0xc3;
 const options = {
@@ -77,9 +80,9 @@ const bareCode = (code: Uint8Array): CodeSource => ({
 const lines = (rows: readonly (readonly [string, object])[]): string =>
   `{\n${rows.map(([key, value]) => `  ${JSON.stringify(key)}: ${JSON.stringify(value)}`).join(",\n")}\n}\n`;
 
-test("each instruction, followed by RET, becomes as much Wasm as recorded", async () => {
+test("instructions, each followed by RET, become as much Wasm as recorded", async () => {
   const rows = ENTRIES.flatMap(({ mnemonic, samples }) =>
-    samples.map((sample) => {
+    samples.slice(0, SAMPLES).map((sample) => {
       const code = Uint8Array.from([...Buffer.from(sample, "hex"), RET]);
       const { operations, bytes } = sizeOf(bareCode(code), CODE);
       return [`${mnemonic} ${sample}`, { operations, bytes }] as const;

@@ -5,7 +5,7 @@ import { CodeArena } from "../jit/code-arena.js";
 import type { CodeSource } from "../jit/code-source.js";
 import { Counters } from "../jit/counters.js";
 import { CPU_PAGES } from "../jit/cpu-block.js";
-import { CpuState } from "../jit/cpu-state.js";
+import { CpuState, executedInstructions } from "../jit/cpu-state.js";
 import { CONTINUE, Executor, type ExecutionHooks } from "../jit/executor.js";
 import { RecordDecoder } from "../jit/interpreter/record-decoder.js";
 import { Records } from "../jit/interpreter/records.js";
@@ -35,6 +35,8 @@ export const engine = (): WebAssembly.Module =>
   (built ??= new WebAssembly.Module(buildEngine(new WasmBuilder(), GUEST_BASE, GUEST_PAGES)));
 
 export interface GuestCode {
+  /** Guest instructions that were come to, if they are counted. */
+  readonly executed: () => number;
   readonly cpu: CpuState;
   readonly counters: Counters;
   readonly arena: CodeArena;
@@ -45,18 +47,25 @@ export interface GuestCode {
   run(): void;
 }
 
+export interface GuestCodeOptions {
+  readonly program?: Partial<CodeSource>;
+  readonly hot?: number;
+  readonly countsInstructions?: boolean;
+}
+
 /**
  * @param pieces code by guest address; each is a function for computed jumps
  * @param moduleInstructions as of the translator: 1 puts each region into a module of its own
  * @param hooks what the test does for the guest; a fault that it does not handle is thrown
  * @param options.program what is known of the program; by default nothing
  * @param options.hot as in MachineOptions; by default nothing is interpreted
+ * @param options.countsInstructions as in MachineOptions; by default no
  */
 export function guestCode(
   pieces: ReadonlyMap<number, readonly number[]>,
   moduleInstructions: number,
   hooks: (cpu: CpuState) => Partial<ExecutionHooks>,
-  { program = {}, hot = 0 }: { program?: Partial<CodeSource>; hot?: number } = {},
+  { program = {}, hot = 0, countsInstructions = false }: GuestCodeOptions = {},
 ): GuestCode {
   const guestMemory = new WebAssembly.Memory({ initial: GUEST_PAGES, maximum: GUEST_PAGES, shared: true });
   const cpuMemory = new WebAssembly.Memory({ initial: CPU_PAGES, maximum: CPU_PAGES, shared: true });
@@ -81,7 +90,14 @@ export function guestCode(
   const translator = new Translator(
     source,
     arena,
-    { guestBase: GUEST_BASE, guestPages: GUEST_PAGES, now, ...DEFAULT_TRANSLATOR_OPTIONS, moduleInstructions },
+    {
+      guestBase: GUEST_BASE,
+      guestPages: GUEST_PAGES,
+      now,
+      ...DEFAULT_TRANSLATOR_OPTIONS,
+      moduleInstructions,
+      countsInstructions,
+    },
     {
       isDynamic: () => false,
       isHot: (pc) => hot !== 0 && records.isNearlyHot(pc),
@@ -136,6 +152,7 @@ export function guestCode(
     records.invalidate(pc, 1);
   };
   return {
+    executed: () => executedInstructions(cpuMemory),
     cpu,
     counters,
     arena,

@@ -95,6 +95,7 @@ async function warm(path: string, options: Options): Promise<number> {
       arena: arena.buffer,
       records,
       interprets: false,
+      countsInstructions: false,
       programEnd: last.vaddr + last.memSize,
     },
     () => performance.now(),

@@ -17,6 +17,8 @@ export interface Options {
   hot?: number;
   strace?: ReportTarget;
   stats?: ReportTarget;
+  /** Counts the guest instructions that run. */
+  count?: boolean;
   directories: DirectoryGrant[];
   /** NAME takes the host's value, NAME=VALUE sets one. */
   environment: string[];
@@ -146,6 +148,12 @@ export const optionRows: readonly OptionRow[] = [
     commands: ["run"],
     help: "at the end write what was translated and how long it took, as JSON, to stderr or FILE",
     apply: (options, value) => (options.stats = value === "" ? true : value),
+  },
+  {
+    names: ["--count"],
+    commands: ["run"],
+    help: "count for --stats the program's instructions that run: all is translated before it runs, and the cache is not used",
+    apply: (options) => (options.count = true),
   },
   {
     names: ["--json"],

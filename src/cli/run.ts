@@ -80,7 +80,8 @@ export async function runCommand(parsed: ParsedCommand, early?: Worker): Promise
         uid,
         gid,
         openFiles: OPEN_FILES,
-        hot: options.hot ?? DEFAULT_HOT,
+        hot: options.count ? 0 : (options.hot ?? DEFAULT_HOT),
+        countsInstructions: options.count ?? false,
         probes: [],
         trace: null,
         strace: options.strace !== undefined,
@@ -108,7 +109,7 @@ export async function runCommand(parsed: ParsedCommand, early?: Worker): Promise
     let known: KnownCode = { modules: 0, instructions: 0 };
     const { waitStatus } = await machine.run(async () => {
       // While the first Worker starts.
-      cache = programCache(program, machine, options);
+      cache = options.count ? undefined : programCache(program, machine, options);
       if (cache) known = cache.load();
     });
     clearTimeout(timer);
@@ -127,7 +128,9 @@ async function writeStats(target: ReportTarget, machine: Machine, known: KnownCo
     import("../machine/stats.js"),
     import("../../runtime-shims/syscalls/index.js"),
   ]);
-  const text = `${JSON.stringify(describeStats(machine.parts.stats!, syscallTable, machine.records.count, known), null, 2)}\n`;
+  const executed = machine.parts.countsInstructions ? machine.executedInstructions : null;
+  const stats = describeStats(machine.parts.stats!, syscallTable, machine.records.count, executed, known);
+  const text = `${JSON.stringify(stats, null, 2)}\n`;
   if (target === true) process.stderr.write(text);
   else writeFileSync(target, text);
 }

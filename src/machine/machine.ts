@@ -8,7 +8,7 @@ import { TranslationChannel } from "../../jit/channel.js";
 import { Probes } from "../../jit/probes.js";
 import type { CallingConvention } from "../../jit/code-source.js";
 import { CPU_PAGES } from "../../jit/cpu-block.js";
-import { setPollWord } from "../../jit/cpu-state.js";
+import { executedInstructions, setPollWord } from "../../jit/cpu-state.js";
 import type { HostClock, ThreadStart } from "../../runtime-shims/hooks.js";
 import { KernelMemory } from "../../runtime-shims/kernel-memory.js";
 import { runTimers } from "../../runtime-shims/timers.js";
@@ -46,6 +46,8 @@ export interface MachineOptions extends ProcessOptions {
    * interpreted, each thread waits for the translation of what it comes to.
    */
   readonly hot: number;
+  /** Whether translated code counts the guest instructions that it comes to; what is interpreted is not counted. */
+  readonly countsInstructions: boolean;
   /** Guest addresses of probes that are there from the start, without doubles: they get the numbers 0, 1, …. */
   readonly probes: readonly number[];
   /** What is recorded of the run, or null; `eventRings` has it. */
@@ -120,6 +122,7 @@ export class Machine {
       engine: platform.engine,
       records: this.records.memory,
       interprets: options.hot !== 0,
+      countsInstructions: options.countsInstructions,
       kernel: this.kernel.buffer,
       arena: this.arena.buffer,
       channel: TranslationChannel.allocate(),
@@ -155,6 +158,11 @@ export class Machine {
   /** Calling convention that translation relies on. */
   get convention(): CallingConvention {
     return this.parts.convention;
+  }
+
+  /** Guest instructions that all threads have come to, if they are counted. */
+  get executedInstructions(): number {
+    return this.cpuMemories.reduce((sum, memory) => sum + executedInstructions(memory), 0);
   }
 
   /** Ends the process from outside. */

@@ -18,6 +18,8 @@ export interface MachineParts {
   readonly records: WebAssembly.Memory;
   /** False if everything is translated before it runs. */
   readonly interprets: boolean;
+  /** True if translated code counts the guest instructions that it comes to. */
+  readonly countsInstructions: boolean;
   readonly kernel: SharedArrayBuffer;
   readonly arena: SharedArrayBuffer;
   readonly channel: SharedArrayBuffer;

@@ -66,12 +66,14 @@ export class ThreadStats {
 /**
  * The report as --stats writes it.
  * @param decoded instructions that are decoded for interpretation
+ * @param executed instructions that were run, if they were counted
  * @param cached those, and modules, that came from the code cache
  */
 export function describeStats(
   buffers: StatsBuffers,
   table: SyscallTable,
   decoded: number,
+  executed: number | null,
   cached: { readonly modules: number; readonly instructions: number },
 ): object {
   const counters = new Counters(buffers.counters);
@@ -92,6 +94,7 @@ export function describeStats(
     cachedModules: cached.modules,
     linkedModules: count("linkedModules"),
     translationWaits: count("translationWaits"),
+    ...(executed !== null && { executedInstructions: executed }),
     timeMs: {
       decode: ms("decodeUs"),
       lift: ms("liftUs"),

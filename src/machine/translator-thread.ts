@@ -15,7 +15,16 @@ import { reportTranslation } from "./stats.js";
 /** What a translator needs of a machine. */
 export type TranslatorParts = Pick<
   MachineParts,
-  "kernel" | "guestMemory" | "functions" | "convention" | "probes" | "arena" | "programEnd" | "records" | "interprets"
+  | "kernel"
+  | "guestMemory"
+  | "functions"
+  | "convention"
+  | "probes"
+  | "arena"
+  | "programEnd"
+  | "records"
+  | "interprets"
+  | "countsInstructions"
 >;
 
 /** A function is translated along with its callers once it was called so often. */
@@ -33,7 +42,13 @@ export function createTranslator(parts: TranslatorParts, now: () => number): Tra
   return new Translator(
     new ProgramCode(memory, functions, parts),
     arena,
-    { guestBase: GUEST_BASE, guestPages: MAX_GUEST_PAGES, now, ...DEFAULT_TRANSLATOR_OPTIONS },
+    {
+      guestBase: GUEST_BASE,
+      guestPages: MAX_GUEST_PAGES,
+      now,
+      countsInstructions: parts.countsInstructions,
+      ...DEFAULT_TRANSLATOR_OPTIONS,
+    },
     {
       isDynamic: (pc) => pc >= parts.programEnd && !(pc >= vdso && pc < vdso + PAGE_SIZE),
       isHot: (pc) => parts.interprets && records.isNearlyHot(pc),

@@ -166,15 +166,17 @@ async function lookInside(
   options: MeasureOptions,
 ): Promise<void> {
   const file = path.join(options.inputs.scratch, "stats.json");
-  const statsOf = async (run: BenchmarkCommand, directory: string): Promise<RunStats> => {
-    await start(lane.runner, run, directory, options, false, [`--stats=${file}`]);
+  const statsOf = async (run: BenchmarkCommand, directory: string, ...more: string[]): Promise<RunStats> => {
+    await start(lane.runner, run, directory, options, false, [`--stats=${file}`, ...more]);
     return JSON.parse(readFileSync(file, "utf8")) as RunStats;
   };
   if (timing.kind === "difference") {
-    const [few, many] = timing.args;
-    const less = await statsOf(withArgument(command, few), cache);
-    const more = await statsOf(withArgument(command, many), cache);
-    lane.counters = insideCounters(less, more, timing.operations);
+    const [few, many] = timing.args.map((word) => withArgument(command, word)) as [BenchmarkCommand, BenchmarkCommand];
+    lane.counters = insideCounters(
+      [await statsOf(few, cache), await statsOf(many, cache)],
+      [await statsOf(few, cache, "--count"), await statsOf(many, cache, "--count")],
+      timing.operations,
+    );
   } else if (timing.kind === "process" && suite === "start") {
     const directory = timing.cache === "warm" ? cache : mkdtempSync(path.join(options.inputs.scratch, "cache-"));
     lane.counters = phases(await statsOf(command, directory));
