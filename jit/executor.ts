@@ -92,6 +92,8 @@ export class Executor {
     arena: CodeArena;
     channel: TranslationChannel;
     hooks: ExecutionHooks;
+    /** A Wasm function (i32 probe) → i32 0 that only observes, in the place of `hooks.probe`. */
+    probe?: unknown;
     /** Null unless somebody wants to know. */
     counters: Counters | null;
     /** Milliseconds, for counters. */
@@ -121,7 +123,7 @@ export class Executor {
         translate: (pc: number) => this.translate(pc >>> 0),
         hot: (pc: number) => this.offer(pc >>> 0),
         syscall: () => this.systemCall(),
-        probe: (probe: number) => this.probe(probe),
+        probe: parts.probe ?? ((probe: number) => this.probe(probe)),
         rdtsc: () => {
           const count = parts.hooks.timeStamp();
           const { gpr32 } = this.cpu;

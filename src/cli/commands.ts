@@ -39,6 +39,13 @@ export const commandRows: readonly CommandRow[] = [
     load: () => runCommand,
   },
   {
+    name: "trace",
+    usage: "[options] PROGRAM [ARG…]",
+    help: "run a program and tell what its Go runtime does: how it starts, its scheduler, its collector, its system calls",
+    minWords: 1,
+    load: async () => (await import("./trace.js")).traceCommand,
+  },
+  {
     name: "inspect",
     usage: "[options] PROGRAM",
     help: "print the program's Go version, build information and functions, and whether it will run, or why not",

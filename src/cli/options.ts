@@ -1,4 +1,5 @@
 import { GojitError } from "../errors.js";
+import { GROUPS, type Group } from "../trace/groups.js";
 import { DEFAULT_HOT } from "../machine/hot.js";
 import { parseDirectoryGrant, type DirectoryGrant } from "./directory-grant.js";
 import { parseDuration, parseInteger, parseSize } from "./units.js";
@@ -36,10 +37,15 @@ export interface Options {
   jsonFile?: string;
   markdownFile?: string;
   chartFile?: string;
+  /** Of `trace`. */
+  only?: Group[];
+  goroutines?: number[];
+  until?: string;
+  output?: string;
 }
 
 /** Names of the commands; what they are is in commands.ts. */
-export type CommandName = "run" | "inspect" | "explain" | "cache" | "bench" | "doctor";
+export type CommandName = "run" | "trace" | "inspect" | "explain" | "cache" | "bench" | "doctor";
 
 /** One option: its spelling, its place in `--help`, and what it does. Parsing and help follow from the row. */
 export interface OptionRow {
@@ -60,14 +66,14 @@ export const optionRows: readonly OptionRow[] = [
   {
     names: ["--cpus"],
     value: "N",
-    commands: ["run"],
+    commands: ["run", "trace"],
     help: "how many CPUs the program sees, 1 to 64; default: as many as there are",
     apply: (options, value) => (options.cpus = parseInteger("--cpus", value, 1, 64)),
   },
   {
     names: ["--memory"],
     value: "SIZE",
-    commands: ["run"],
+    commands: ["run", "trace"],
     help: "limit of the program's address space, such as 1500M or 3G; default: 4G. Go 1.21 and newer need 1200M to start",
     apply: (options, value) => {
       options.memoryBytes = Math.min(
@@ -79,21 +85,21 @@ export const optionRows: readonly OptionRow[] = [
   {
     names: ["--timeout"],
     value: "TIME",
-    commands: ["run", "cache"],
+    commands: ["run", "trace", "cache"],
     help: "end the program after this time, such as 500ms, 10s, 5m or 1h, with exit status 124; cache warm keeps what it has by then",
     apply: (options, value) => (options.timeoutMs = parseDuration("--timeout", value)),
   },
   {
     names: ["--dir"],
     value: "HOST[:GUEST][:ro]",
-    commands: ["run"],
+    commands: ["run", "trace"],
     help: "let the program see this directory or file, at the same path or at GUEST; with :ro it cannot write there",
     apply: (options, value) => options.directories.push(parseDirectoryGrant(value)),
   },
   {
     names: ["--env"],
     value: "NAME[=VALUE]",
-    commands: ["run"],
+    commands: ["run", "trace"],
     help: "let the program see this environment variable, or set it",
     apply: (options, value) => {
       if (!/^[^=\0]+(=[^\0]*)?$/s.test(value)) throw badOption("--env", `"${value}" is not NAME or NAME=VALUE`);
@@ -102,33 +108,33 @@ export const optionRows: readonly OptionRow[] = [
   },
   {
     names: ["--env-all"],
-    commands: ["run"],
+    commands: ["run", "trace"],
     help: "let the program see the whole environment",
     apply: (options) => (options.environmentAll = true),
   },
   {
     names: ["-A", "--allow-all"],
-    commands: ["run"],
+    commands: ["run", "trace"],
     help: "let the program see all files and the whole environment, as if it ran natively",
     apply: (options) => (options.allowAll = true),
   },
   {
     names: ["--cache"],
     value: "DIR",
-    commands: ["run", "cache"],
+    commands: ["run", "trace", "cache"],
     help: "keep translated code in DIR; default: gojit in the user's cache directory",
     apply: (options, value) => (options.cacheDirectory = notEmpty("--cache", value)),
   },
   {
     names: ["--no-cache"],
-    commands: ["run"],
+    commands: ["run", "trace"],
     help: "neither read nor write translated code",
     apply: (options) => (options.noCache = true),
   },
   {
     names: ["--hot"],
     value: "N",
-    commands: ["run"],
+    commands: ["run", "trace"],
     help: `translate what has run N times, rounded up to a power of two, 1 to 32768; 0: all, before it runs; default: ${DEFAULT_HOT}`,
     apply: (options, value) => {
       const times = parseInteger("--hot", value, 0, 32768);
@@ -138,14 +144,14 @@ export const optionRows: readonly OptionRow[] = [
   {
     names: ["--strace"],
     value: "[FILE]",
-    commands: ["run"],
+    commands: ["run", "trace"],
     help: "write every system call to stderr or FILE",
     apply: (options, value) => (options.strace = value === "" ? true : value),
   },
   {
     names: ["--stats"],
     value: "[FILE]",
-    commands: ["run"],
+    commands: ["run", "trace"],
     help: "at the end write what was translated and how long it took, as JSON, to stderr or FILE",
     apply: (options, value) => (options.stats = value === "" ? true : value),
   },
@@ -156,9 +162,40 @@ export const optionRows: readonly OptionRow[] = [
     apply: (options) => (options.count = true),
   },
   {
+    names: ["--only"],
+    value: "GROUP[,GROUP]",
+    commands: ["trace"],
+    help: `trace only ${GROUPS.join(", ")}; default: all`,
+    apply: (options, value) => (options.only = parseList("--only", value).map(parseGroup)),
+  },
+  {
+    names: ["--goroutine"],
+    value: "N[,N]",
+    commands: ["trace"],
+    help: "show only events of these goroutines; 0 stands for what Ms do on their own",
+    apply: (options, value) =>
+      (options.goroutines = parseList("--goroutine", value).map((text) =>
+        parseInteger("--goroutine", text, 0, Number.MAX_SAFE_INTEGER),
+      )),
+  },
+  {
+    names: ["--until"],
+    value: "FUNCTION",
+    commands: ["trace"],
+    help: "end the trace where this function begins, such as main.main; the program goes on",
+    apply: (options, value) => (options.until = notEmpty("--until", value)),
+  },
+  {
+    names: ["--output", "-o"],
+    value: "FILE",
+    commands: ["trace"],
+    help: "write the text or JSON to FILE; default: stderr",
+    apply: (options, value) => (options.output = notEmpty("--output", value)),
+  },
+  {
     names: ["--json"],
-    commands: ["inspect", "explain", "doctor", "cache"],
-    help: "print JSON",
+    commands: ["inspect", "explain", "doctor", "cache", "trace"],
+    help: "print JSON; a trace: one object a line",
     apply: (options) => (options.json = true),
   },
   {
@@ -282,6 +319,12 @@ function badOption(name: string, what: string): GojitError {
 
 function parseList(name: string, value: string): string[] {
   return notEmpty(name, value).split(",");
+}
+
+function parseGroup(text: string): Group {
+  const group = GROUPS.find((name) => name === text);
+  if (!group) throw badOption("--only", `"${text}" is none of ${GROUPS.join(", ")}`);
+  return group;
 }
 
 function notEmpty(name: string, value: string): string {

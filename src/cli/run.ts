@@ -9,13 +9,13 @@ import { raiseProcessSignal, SI_KERNEL, SI_USER } from "../../runtime-shims/sign
 import type { KnownCode } from "../cache/node-code-cache.js";
 import { checkEngine } from "../engine-features.js";
 import { DEFAULT_HOT } from "../machine/hot.js";
-import { Machine } from "../machine/machine.js";
+import { Machine, type MachineOptions } from "../machine/machine.js";
 import { nodePlatform } from "../machine/node-platform.js";
 import type { ParsedCommand } from "./commands.js";
-import type { ReportTarget } from "./options.js";
+import type { Options, ReportTarget } from "./options.js";
 import { programCache, type ProgramCache } from "./program-cache.js";
 import { createPrivateTmp, hostPermissionSource } from "./host-permissions.js";
-import { loadProgram } from "./load-program.js";
+import { loadProgram, type LoadedProgram } from "./load-program.js";
 import { checkGrants, decidePermissions, guestPathOf } from "./permissions.js";
 
 /** Exit status when --timeout ends the program, as timeout(1) has it. */
@@ -40,15 +40,29 @@ const FORWARDED = {
 /** Those that a terminal sends. */
 const FROM_TERMINAL = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGWINCH"];
 
+/** What watches a run. */
+export interface Observer extends Pick<MachineOptions, "probes" | "trace"> {
+  /** Before the program starts. */
+  begin(machine: Machine): void;
+  /** After it has ended. */
+  end(): void;
+}
+
 /**
  * `gojit run`: the guest's exit status.
  * @param early a guest's Worker that is starting already
+ * @param observe who watches the run
  * @throws GojitError if the program cannot run
  */
-export async function runCommand(parsed: ParsedCommand, early?: Worker): Promise<number> {
+export async function runCommand(
+  parsed: ParsedCommand,
+  early?: Worker,
+  observe?: (program: LoadedProgram) => Observer,
+): Promise<number> {
   const { options, words } = parsed;
   checkEngine();
   const program = loadProgram(words[0]!);
+  const observer = observe?.(program);
   const source = hostPermissionSource(program.realPath);
   checkGrants(options.directories, source);
   const permissions = decidePermissions(options, source);
@@ -75,15 +89,15 @@ export async function runCommand(parsed: ParsedCommand, early?: Worker): Promise
         env: permissions.environment,
         path: executable,
         cpus: options.cpus ?? availableParallelism(),
-        memoryPages: options.memoryBytes ? Math.floor(options.memoryBytes / WASM_PAGE_BYTES) : DEFAULT_MEMORY_PAGES,
+        memoryPages: memoryPages(options),
         pid: process.pid,
         uid,
         gid,
         openFiles: OPEN_FILES,
         hot: options.count ? 0 : (options.hot ?? DEFAULT_HOT),
         countsInstructions: options.count ?? false,
-        probes: [],
-        trace: null,
+        probes: observer?.probes ?? [],
+        trace: observer?.trace ?? null,
         strace: options.strace !== undefined,
         stats: options.stats !== undefined,
       },
@@ -105,6 +119,7 @@ export async function runCommand(parsed: ParsedCommand, early?: Worker): Promise
       options.timeoutMs === undefined
         ? undefined
         : setTimeout(() => machine.abandon(TIMED_OUT << 8), options.timeoutMs);
+    observer?.begin(machine);
     let cache: ProgramCache | undefined;
     let known: KnownCode = { modules: 0, instructions: 0 };
     const { waitStatus } = await machine.run(async () => {
@@ -116,12 +131,17 @@ export async function runCommand(parsed: ParsedCommand, early?: Worker): Promise
     cache?.save();
     // All at once: at the process's exit Node ends them one after the other.
     machine.close();
+    observer?.end();
     if (options.stats !== undefined) await writeStats(options.stats, machine, known);
     return waitStatus & 0x7f ? 128 + (waitStatus & 0x7f) : waitStatus >> 8;
   } finally {
     tmp?.remove();
   }
 }
+
+/** Size of the guest's address space in Wasm pages. */
+export const memoryPages = ({ memoryBytes }: Options): number =>
+  memoryBytes ? Math.floor(memoryBytes / WASM_PAGE_BYTES) : DEFAULT_MEMORY_PAGES;
 
 async function writeStats(target: ReportTarget, machine: Machine, known: KnownCode): Promise<void> {
   const [{ describeStats }, { syscallTable }] = await Promise.all([

@@ -67,7 +67,9 @@ export function serveGuestThreads(init: GuestInit, platform: WorkerPlatform): ne
   const functions = parts.functions ? new FunctionTable(parts.functions) : null;
   const stats = parts.stats && new ThreadStats(parts.stats, () => platform.now());
   const recorder =
-    parts.trace && events && new Recorder(parts.trace, events, guestBuffer, cpu, platform.clock.monotonicNs);
+    parts.trace &&
+    events &&
+    new Recorder(parts.trace, events, { guestMemory: parts.guestMemory, cpuMemory }, platform.clock.monotonicNs);
   let thread!: Thread;
   let systemCall = () => syscall(thread);
   if (stats) {
@@ -80,7 +82,7 @@ export function serveGuestThreads(init: GuestInit, platform: WorkerPlatform): ne
   }
   const hooks: ExecutionHooks = {
     syscall: systemCall,
-    probe: recorder ? (probe) => recorder.probe(probe) : () => CONTINUE,
+    probe: () => CONTINUE,
     poll: () => deliverPending(thread),
     fault: (what) => deliverFault(thread, what, platform),
     timeStamp: platform.clock.monotonicNs,
@@ -102,6 +104,7 @@ export function serveGuestThreads(init: GuestInit, platform: WorkerPlatform): ne
       records: parts.records,
       interprets: parts.interprets,
       hooks,
+      ...(recorder ? { probe: recorder.probe } : {}),
       counters: stats?.counters ?? null,
       now: () => platform.now(),
       isFunction: (pc) => {

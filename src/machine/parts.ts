@@ -49,8 +49,8 @@ export type WorkerInit =
       readonly worker: number;
       /** Its CPU block. */
       readonly cpuMemory: WebAssembly.Memory;
-      /** Buffer of its `EventRing` if the run is traced. */
-      readonly events: SharedArrayBuffer | null;
+      /** Memory of its `EventRing` if the run is traced. */
+      readonly events: WebAssembly.Memory | null;
     };
 /** What a Worker that runs guest threads gets. */
 export type GuestInit = Extract<WorkerInit, { kind: "guest" }>;

@@ -1,0 +1,79 @@
+import { closeSync, openSync, writeSync } from "node:fs";
+import { nodeClock } from "../../runtime-shims/host/node-clock.js";
+import { GUEST_BASE } from "../../runtime-shims/guest-memory.js";
+import { GojitError } from "../errors.js";
+import type { Machine } from "../machine/machine.js";
+import { GROUPS, type Group } from "../trace/groups.js";
+import { allocateShared, recorderModule } from "../trace/recorder-module.js";
+import { jsonSink, textSink } from "../trace/text-output.js";
+import { ProgramTrace } from "../trace/trace-plan.js";
+import type { TraceEvent, TraceSink } from "../trace/trace-event.js";
+import { Tracer } from "../trace/tracer.js";
+import type { ParsedCommand } from "./commands.js";
+import type { Options } from "./options.js";
+import type { LoadedProgram } from "./load-program.js";
+import { memoryPages, runCommand, type Observer } from "./run.js";
+
+/** `gojit trace`: runs a program as `run` does, and tells what its runtime does. The exit status is the program's. */
+export function traceCommand(parsed: ParsedCommand): Promise<number> {
+  return runCommand(parsed, undefined, (program) => observe(program, parsed.options));
+}
+
+function observe(program: LoadedProgram, options: Options): Observer {
+  const groups = new Set<Group>(options.only ?? GROUPS);
+  const trace = new ProgramTrace(program, groups, options.until);
+  const files: number[] = [];
+  const open = (path: string): ((text: string) => void) => {
+    const fd = openOutput(path);
+    files.push(fd);
+    return (text) => writeAll(fd, text);
+  };
+  const write = options.output === undefined ? (text: string) => writeAll(2, text) : open(options.output);
+  const sinks: TraceSink[] = [options.json ? jsonSink(write) : textSink(write)];
+  if (!options.json) for (const sentence of trace.missing) write(`gojit: ${sentence}.\n`);
+  const module = new WebAssembly.Module(recorderModule(trace.plans, memoryPages(options), GUEST_BASE));
+  let tracer: Tracer | undefined;
+  return {
+    probes: trace.addresses,
+    trace: { module, shared: allocateShared(trace.plans), systemCalls: trace.systemCalls },
+    begin(machine: Machine) {
+      let ended = false;
+      const accepts = (event: TraceEvent): boolean => {
+        if (ended) return false;
+        if (event.pc >= 0 && event.pc === trace.until) {
+          ended = true;
+          machine.changeProbes({ clear: trace.addresses });
+        }
+        return options.goroutines === undefined || options.goroutines.includes(event.goroutine);
+      };
+      tracer = new Tracer(trace, machine.eventRings, nodeClock.monotonicNs, sinks, accepts);
+      tracer.start();
+    },
+    end() {
+      tracer?.end();
+      if (tracer?.dropped)
+        write(`gojit: ${tracer.dropped} events came too fast and are missing; --only or a shorter run shows more.\n`);
+      for (const fd of files) closeSync(fd);
+    },
+  };
+}
+
+/** @throws GojitError */
+function openOutput(path: string): number {
+  try {
+    return openSync(path, "w");
+  } catch (error) {
+    throw new GojitError("bad-option", `${path} cannot be written: ${(error as Error).message}.`);
+  }
+}
+
+function writeAll(fd: number, text: string): void {
+  const bytes = Buffer.from(text);
+  for (let at = 0; at < bytes.length;) {
+    try {
+      at += writeSync(fd, bytes, at);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+    }
+  }
+}
