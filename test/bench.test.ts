@@ -6,7 +6,13 @@ import { benchmarkGoVersions } from "../src/cli/bench/guests.js";
 import { insideCounters } from "../src/cli/bench/inside.js";
 import { ticksFrom } from "../src/cli/bench/machine.js";
 import { formatLine, formatMarkdown } from "../src/cli/bench/markdown.js";
-import { reportFormat, type BenchmarkResult, type Report, type RunnerResult } from "../src/cli/bench/results.js";
+import {
+  mergeReports,
+  reportFormat,
+  type BenchmarkResult,
+  type Report,
+  type RunnerResult,
+} from "../src/cli/bench/results.js";
 import type { RunnerName } from "../src/cli/bench/runners.js";
 import { geometricMean, summarize } from "../src/cli/bench/statistics.js";
 import { allBenchmarks, choose } from "../src/cli/bench/suites/index.js";
@@ -159,6 +165,17 @@ describe("reports", () => {
     expect(text).not.toContain("too noisy for exact figures");
     expect(formatMarkdown(report(rows, { others: 0.3 }))).toContain("too noisy for exact figures");
     expect(formatLine(rows[2]!)).toBe("real: absent: skipped, there is no npm");
+  });
+
+  it("are put together from parts, in the order of the suites", () => {
+    const parts = [
+      report([rows[2]!], { others: 0.2, loadAfter: 1 }),
+      report([rows[0]!], { others: null, loadAfter: 3 }),
+    ];
+    const merged = mergeReports(parts);
+    expect(merged.benchmarks.map(({ name }) => name)).toEqual(["fib <&>", "absent"]);
+    expect(merged).toMatchObject({ others: 0.2, loadAfter: 3 });
+    expect(() => mergeReports([...parts, report([], { rounds: 9 })])).toThrow("different");
   });
 
   it("draw a chart that is well-formed", () => {

@@ -32,8 +32,8 @@ export interface Options {
   goVersions?: readonly string[];
   rounds?: number;
   list?: boolean;
-  /** A file with results that are reported instead of new ones. */
-  from?: string;
+  /** Files with results that are reported, together, instead of new ones. */
+  from?: readonly string[];
   jsonFile?: string;
   markdownFile?: string;
   chartFile?: string;
@@ -227,10 +227,10 @@ export const optionRows: readonly OptionRow[] = [
   },
   {
     names: ["--from"],
-    value: "FILE",
+    value: "FILES",
     commands: ["bench"],
-    help: "report the results that --json wrote to FILE, and measure nothing",
-    apply: (options, value) => (options.from = notEmpty("--from", value)),
+    help: "report the results that --json wrote to FILES, separated by commas, and measure nothing",
+    apply: (options, value) => (options.from = parseList("--from", value)),
   },
   {
     names: ["--json"],

@@ -11,7 +11,7 @@ import { benchmarkGoVersions } from "./guests.js";
 import { describeMachine, load, OthersWatch } from "./machine.js";
 import { formatLine, formatMarkdown } from "./markdown.js";
 import { measure } from "./measure.js";
-import { readReport, reportFormat, type BenchmarkResult, type Report } from "./results.js";
+import { mergeReports, readReport, reportFormat, type BenchmarkResult, type Report } from "./results.js";
 import { projectRoot } from "./root.js";
 import { runners as allRunners, type Runner } from "./runners.js";
 import { allBenchmarks, choose } from "./suites/index.js";
@@ -35,7 +35,7 @@ export async function benchCommand({ options, words }: ParsedCommand): Promise<n
     const runners = usableRunners(options.against);
     report = await measureAll(chosen, runners, versions[0]!, options.rounds ?? DEFAULT_ROUNDS);
   } else {
-    report = readReport(options.from);
+    report = mergeReports(options.from.map(readReport));
   }
   if (options.jsonFile !== undefined) writeFileSync(options.jsonFile, `${JSON.stringify(report, null, 1)}\n`);
   if (options.chartFile !== undefined) writeFileSync(options.chartFile, formatChart(report));

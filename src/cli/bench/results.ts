@@ -1,7 +1,7 @@
 /** Results as they are measured, kept as JSON, and read back. */
 import { readFileSync } from "node:fs";
 import { GojitError } from "../../errors.js";
-import type { Goal, SuiteName, Unit } from "./benchmark.js";
+import { suiteNames, type Goal, type SuiteName, type Unit } from "./benchmark.js";
 import type { MachineFacts } from "./machine.js";
 import type { RunnerName } from "./runners.js";
 
@@ -63,4 +63,29 @@ export function readReport(file: string): Report {
   if ((report as { format?: unknown } | null)?.format !== FORMAT)
     throw new GojitError("bad-option", `--from: ${file} is no result of gojit bench --json.`);
   return report as Report;
+}
+
+/**
+ * One report of several parts, such as runs of single suites, in the order of the suites.
+ * @param parts at least one
+ * @throws GojitError (exit status 2) if they are of different machines, or of different states of gojit
+ */
+export function mergeReports(parts: readonly Report[]): Report {
+  const [first] = parts as readonly [Report, ...Report[]];
+  const subject = ({ gojit, machine, runners, rounds }: Report): string =>
+    JSON.stringify([gojit, machine.cpu, machine.cpus, runners, rounds]);
+  if (parts.some((part) => subject(part) !== subject(first)))
+    throw new GojitError(
+      "bad-option",
+      "--from: the files are of different machines, runners, rounds or states of gojit.",
+    );
+  const shares = parts.map(({ others }) => others).filter((share) => share !== null);
+  const rows = parts.flatMap(({ benchmarks }) => benchmarks);
+  return {
+    ...first,
+    loadAfter: parts.at(-1)!.loadAfter,
+    // Of the part that was disturbed most.
+    others: shares.length ? Math.max(...shares) : null,
+    benchmarks: suiteNames.flatMap((suite) => rows.filter((row) => row.suite === suite)),
+  };
 }
