@@ -23,6 +23,8 @@ const PLOT = COLUMN - NAME - VALUE;
 const ROW = 19;
 const TITLE = 34;
 const HEAD = 92;
+/** What the title and the legend need from side to side. */
+const HEADING = 780;
 
 const STYLE = `
     svg { --paper: #ffffff; --ink: #1f2328; --faint: #656d76; --line: #d8dee4; --band: #f3f5f8;
@@ -60,7 +62,7 @@ export function formatChart(report: Report): string {
     .filter((list) => list.length > 0);
   const drawn = columns.map((list, at) => drawColumn(list, MARGIN + at * (COLUMN + GAP)));
   const count = Math.max(1, columns.length);
-  const width = 2 * MARGIN + count * COLUMN + (count - 1) * GAP;
+  const width = Math.max(HEADING, 2 * MARGIN + count * COLUMN + (count - 1) * GAP);
   const height = Math.max(HEAD, ...drawn.map(({ bottom }) => bottom)) + MARGIN;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img">`,
