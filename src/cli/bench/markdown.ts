@@ -171,15 +171,13 @@ function insideTables(report: Report): string[] {
     if (counters.length === 0) return [];
     const title = row.go === null ? row.name : `${row.name}, Go ${row.go}`;
     return [
-      [
-        title,
-        counters.map(([name, value]) => `${name}: ${value < 0.1 ? value.toPrecision(2) : digits(value)}`).join("; "),
-      ],
+      [title, counters.map(([name, value]) => `${name}: ${digits(Math.abs(value) < 0.005 ? 0 : value)}`).join("; ")],
     ];
   });
-  return rows.length === 0
-    ? []
-    : [["## From the inside: `gojit run --stats`", "", table(["", "for one operation, or one run"], rows)].join("\n")];
+  if (rows.length === 0) return [];
+  const note = "Times are those of all threads together; system calls may have waited.";
+  const heading = "## From the inside: `gojit run --stats`";
+  return [[heading, "", note, "", table(["", "for one operation, or one run"], rows)].join("\n")];
 }
 
 /** What misses its goal, worst first by how far it is beyond the limit. */
