@@ -243,6 +243,62 @@ describe("gojit trace", () => {
     ).toEqual([]);
   });
 
+  it("writes a Perfetto trace and a page", async () => {
+    const [perfetto, html] = ["trace.json", "trace.html"].map((name) => path.join(scratch, name)) as [string, string];
+    const program = unpack("1.19", "guests");
+    const { stdout, stderr } = await gojit([
+      "trace",
+      "--perfetto",
+      perfetto,
+      "--html",
+      html,
+      program,
+      "bench",
+      "pingpong",
+      "20",
+    ]);
+    expect(stdout).toMatch(/^pingpong 20 /);
+    expect(stderr).toBe("");
+
+    interface Record {
+      ph: string;
+      name: string;
+      pid: number;
+      tid?: number;
+      ts?: number;
+      dur?: number;
+      args?: { name?: string };
+    }
+    const records = JSON.parse(readFileSync(perfetto, "utf8")) as Record[];
+    const tracks = new Map(
+      records.filter(({ name }) => name === "thread_name").map(({ pid, tid, args }) => [args!.name!, `${pid}.${tid}`]),
+    );
+    for (const name of ["steps", "M0", "P0", "g1 runtime.main"]) expect([...tracks.keys()]).toContain(name);
+    const partner = [...tracks.keys()].find((name) => name.endsWith("main.benchPingPong.func1"))!;
+    // What a goroutine does is without gaps and without overlaps.
+    const spans = records.filter(({ ph, pid, tid }) => ph === "X" && `${pid}.${tid}` === tracks.get(partner));
+    expect(new Set(spans.map(({ name }) => name))).toEqual(new Set(["runnable", "running", "waiting"]));
+    for (const [index, { ts, dur }] of spans.entries()) {
+      expect(dur).toBeGreaterThanOrEqual(0);
+      if (index + 1 < spans.length) expect(spans[index + 1]!.ts).toBeCloseTo(ts! + dur!, 3);
+    }
+
+    const page = readFileSync(html, "utf8");
+    for (const title of [
+      "How it starts",
+      "TLS, g0 and m0",
+      "The main goroutine is made",
+      "Goroutines, Ms and Ps",
+      "Who ran when",
+    ])
+      expect(page).toContain(`${title}</h`);
+    for (const title of ["The first stack", "The new goroutine&#39;s stack", "From g0", "Who ran when"])
+      expect(page).toContain(`<title>${title.replace("&#39;", "'")}`);
+    expect(page).toContain("main.benchPingPong.func1");
+    // Nothing is loaded, and nothing was left out of a text.
+    expect(page).not.toMatch(/ src=|href=|url\((?!#head)|\bundefined\b|\bNaN\b/);
+  });
+
   it("the exit status is the program's", async () => {
     const program = unpack("1.22", "guests");
     await expect(gojit(["trace", "-o", path.join(scratch, "exit"), program, "exit", "7"])).rejects.toMatchObject({

@@ -42,6 +42,8 @@ export interface Options {
   goroutines?: number[];
   until?: string;
   output?: string;
+  perfetto?: string;
+  html?: string;
 }
 
 /** Names of the commands; what they are is in commands.ts. */
@@ -189,8 +191,22 @@ export const optionRows: readonly OptionRow[] = [
     names: ["--output", "-o"],
     value: "FILE",
     commands: ["trace"],
-    help: "write the text or JSON to FILE; default: stderr",
+    help: "write the text or JSON to FILE; default: stderr, or none if there is other output",
     apply: (options, value) => (options.output = notEmpty("--output", value)),
+  },
+  {
+    names: ["--perfetto"],
+    value: "FILE",
+    commands: ["trace"],
+    help: "write a trace that ui.perfetto.dev and chrome://tracing open",
+    apply: (options, value) => (options.perfetto = notEmpty("--perfetto", value)),
+  },
+  {
+    names: ["--html"],
+    value: "FILE",
+    commands: ["trace"],
+    help: "write one page with the bootstrap, pictures of stacks, G, M and P, and who ran when",
+    apply: (options, value) => (options.html = notEmpty("--html", value)),
   },
   {
     names: ["--json"],

@@ -1,3 +1,4 @@
+import path from "node:path";
 import { closeSync, openSync, writeSync } from "node:fs";
 import { nodeClock } from "../../runtime-shims/host/node-clock.js";
 import { GUEST_BASE } from "../../runtime-shims/guest-memory.js";
@@ -5,6 +6,8 @@ import { GojitError } from "../errors.js";
 import type { Machine } from "../machine/machine.js";
 import { GROUPS, type Group } from "../trace/groups.js";
 import { allocateShared, recorderModule } from "../trace/recorder-module.js";
+import { HtmlSink } from "../trace/html-output.js";
+import { PerfettoSink } from "../trace/perfetto-output.js";
 import { jsonSink, textSink } from "../trace/text-output.js";
 import { ProgramTrace } from "../trace/trace-plan.js";
 import type { TraceEvent, TraceSink } from "../trace/trace-event.js";
@@ -23,14 +26,23 @@ function observe(program: LoadedProgram, options: Options): Observer {
   const groups = new Set<Group>(options.only ?? GROUPS);
   const trace = new ProgramTrace(program, groups, options.until);
   const files: number[] = [];
-  const open = (path: string): ((text: string) => void) => {
-    const fd = openOutput(path);
+  const open = (file: string): ((text: string) => void) => {
+    const fd = openOutput(file);
     files.push(fd);
     return (text) => writeAll(fd, text);
   };
-  const write = options.output === undefined ? (text: string) => writeAll(2, text) : open(options.output);
-  const sinks: TraceSink[] = [options.json ? jsonSink(write) : textSink(write)];
-  if (!options.json) for (const sentence of trace.missing) write(`gojit: ${sentence}.\n`);
+  const complain = (text: string): void => writeAll(2, text);
+  const sinks: TraceSink[] = [];
+  if (options.output !== undefined || options.json || !(options.perfetto || options.html)) {
+    const write = options.output === undefined ? complain : open(options.output);
+    sinks.push(options.json ? jsonSink(write) : textSink(write));
+  }
+  if (options.perfetto !== undefined) sinks.push(new PerfettoSink(open(options.perfetto)));
+  if (options.html !== undefined) {
+    const title = `How ${path.basename(program.path)} runs`;
+    sinks.push(new HtmlSink(open(options.html), title, program.go.version || "an unknown Go"));
+  }
+  for (const sentence of trace.missing) complain(`gojit: ${sentence}.\n`);
   const module = new WebAssembly.Module(recorderModule(trace.plans, memoryPages(options), GUEST_BASE));
   let tracer: Tracer | undefined;
   return {
@@ -52,7 +64,9 @@ function observe(program: LoadedProgram, options: Options): Observer {
     end() {
       tracer?.end();
       if (tracer?.dropped)
-        write(`gojit: ${tracer.dropped} events came too fast and are missing; --only or a shorter run shows more.\n`);
+        complain(
+          `gojit: ${tracer.dropped} events came too fast and are missing; --only or a shorter run shows more.\n`,
+        );
       for (const fd of files) closeSync(fd);
     },
   };

@@ -200,15 +200,6 @@ export const bootstrapRows: readonly Row[] = [
     text: (v) => `GOMAXPROCS ${v["count"]}: so many Ps`,
   },
   {
-    event: "p-idle",
-    group: "bootstrap",
-    at: ["runtime.pidleput"],
-    times: 8,
-    optional: true,
-    fields: (at) => ({ p: at.arg(0, "int", at.layout.pId) }),
-    text: (v) => `P${v["p"]} goes to the list of idle Ps`,
-  },
-  {
     event: "newproc",
     group: "bootstrap",
     at: ["runtime.newproc"],

@@ -217,6 +217,13 @@ export const schedulerRows: readonly Row[] = [
   },
   { event: "p-released", group: "sched", at: ["runtime.releasep"], text: () => "gives its P away" },
   {
+    event: "p-idle",
+    group: "sched",
+    at: ["runtime.pidleput"],
+    fields: (at) => ({ p: at.arg(0, "int", at.layout.pId) }),
+    text: (v) => `P${v["p"]} goes to the list of idle Ps`,
+  },
+  {
     event: "p-handed-off",
     group: "sched",
     at: ["runtime.handoffp"],

@@ -140,11 +140,11 @@ export class Tracer {
     const ready = pending.splice(0, complete);
     this.next = ready[complete - 1]!.order + 1;
     let timeNs = all ? Math.max(this.lastNs, ...ready.slice(-1).map((event) => event.timeNs)) : now;
-    // Backwards: also where a thread was late, time does not go back.
+    // A thread may be kept from taking its number when it has read the clock: time does not go back all the same.
     for (let i = complete - 1; i >= 0; i--) {
       const event = ready[i]!;
       if (event.timeNs !== 0) timeNs = Math.min(timeNs, event.timeNs);
-      ready[i] = { ...event, timeNs };
+      ready[i] = { ...event, timeNs: Math.max(timeNs, this.lastNs) };
     }
     this.lastNs = ready[complete - 1]!.timeNs;
     return ready;
