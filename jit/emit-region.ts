@@ -253,6 +253,15 @@ export class RegionEmitter {
       }
       case "call":
         return this.call(state, block, end.target, lastInsn(block).next, end.next, out);
+      case "guard": {
+        this.handOverFlags(index, [end.to]);
+        l.moveStatements(out);
+        const elsewhere: Expr[] = [];
+        const target = l.get(l.target!);
+        this.call(state, block, -1, lastInsn(block).next, end.next, elsewhere);
+        out.push(w.if(w.i32.ne(target, w.i32.const(end.likely)), w.block(null, elsewhere)));
+        return this.goto(state, end.to, out);
+      }
       case "detour":
         return this.call(state, block, end.to, end.expected, end.next, out);
       case "syscall":

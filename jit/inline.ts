@@ -29,36 +29,47 @@ export interface InlineOptions {
   readonly find: FindCallee;
   /** True if the function at an address runs often. */
   readonly isHot: (pc: number) => boolean;
+  /** Where the computed call at an address nearly always goes, or -1. */
+  readonly likelyTarget: (pc: number) => number;
   /** True if there may be one copy more of the long function at an address; it will be made. */
   readonly mayCopy: (pc: number) => boolean;
   /** Of the usual number of instructions that may be added. */
   readonly share: number;
 }
 
-/** Replaces direct calls of small or hot compiled functions in compiled code, the first ones first. */
-export function inlineCalls(region: Region, { find, isHot, mayCopy, share }: InlineOptions): Region {
+/**
+ * Replaces calls of small or hot compiled functions in compiled code, the first ones first: direct calls, and computed
+ * ones that nearly always go to the same function.
+ */
+export function inlineCalls(region: Region, options: InlineOptions): Region {
   if (region.function?.origin !== "compiler") return region;
+  const { find, isHot, likelyTarget, mayCopy, share } = options;
   const blocks = [...region.blocks];
   const depths = blocks.map(() => 0);
   let added = 0;
   for (let at = 0; at < blocks.length; at++) {
-    const { end } = blocks[at]!;
-    if (end.kind !== "call" || end.target < 0 || !("block" in end.next) || depths[at]! >= MAX_DEPTH) continue;
-    const recursive = end.target === region.entry;
-    const hot = !recursive && isHot(end.target);
-    const callee = find(end.target, hot ? HOT_INSTRUCTIONS : CALLEE_INSTRUCTIONS, hot);
+    const { pc, probe, items, end } = blocks[at]!;
+    if (end.kind !== "call" || !("block" in end.next) || depths[at]! >= MAX_DEPTH) continue;
+    const { insn } = items[items.length - 1]!;
+    const computed = end.target < 0;
+    const target = computed ? likelyTarget(insn.pc) : end.target;
+    if (target < 0) continue;
+    const recursive = target === region.entry;
+    const hot = !recursive && isHot(target);
+    if (computed && !hot) continue;
+    const callee = find(target, hot ? HOT_INSTRUCTIONS : CALLEE_INSTRUCTIONS, hot);
     if (!callee || !canInline(callee, hot)) continue;
     const most = hot || recursive ? Infinity : isLeaf(callee) ? LEAF_INSTRUCTIONS : WRAPPER_INSTRUCTIONS;
     if (callee.instructionCount > most) continue;
     const budget = (hot ? ADDED_HOT_INSTRUCTIONS : ADDED_INSTRUCTIONS) * share;
     if (added + callee.instructionCount > budget) continue;
-    if (callee.instructionCount > CALLEE_INSTRUCTIONS && !mayCopy(end.target)) continue;
+    if (callee.instructionCount > CALLEE_INSTRUCTIONS && !mayCopy(target)) continue;
     added += callee.instructionCount;
-    const { pc, probe, items } = blocks[at]!;
-    const base = blocks.length;
-    blocks.push(...inlinedBlocks(callee, base, items[items.length - 1]!.insn.next, end.next));
+    const to = { block: blocks.length };
+    blocks.push(...inlinedBlocks(callee, to.block, insn.next, end.next));
     while (depths.length < blocks.length) depths.push(depths[at]! + 1);
-    blocks[at] = { pc, probe, items, end: { kind: "jump", to: { block: base } } };
+    const entered: Terminator = computed ? { kind: "guard", likely: target, to, next: end.next } : { kind: "jump", to };
+    blocks[at] = { pc, probe, items, end: entered };
   }
   return blocks.length === region.blocks.length ? region : inReversePostorder(region, blocks);
 }

@@ -75,6 +75,8 @@ export function neededAtExit(source: CodeSource, region: Region, block: Block): 
       // A computed call's target may be hand-written, but is called by the convention.
       return compilerNeeded(source.convention, true);
     }
+    case "guard":
+      return compilerNeeded(source.convention, true);
     case "detour":
       return neededOverEdge(source, region, { exit: block.end.to });
     default:
@@ -239,6 +241,7 @@ export function analyseLiveness(source: CodeSource, region: Region, flow: Flow):
 function neededAtEnd(source: CodeSource, region: Region, block: Block): Needed {
   switch (block.end.kind) {
     case "call":
+    case "guard":
     case "detour":
     case "syscall":
     case "return":

@@ -29,6 +29,8 @@ export type Terminator =
    * writes no flags: the compiler knows that of `duffzero`, and keeps a comparison over the call.
    */
   | { readonly kind: "call"; readonly target: number; readonly next: Edge; readonly keepsFlags: boolean }
+  /** Computed call whose likely target is inlined at `to`; if it goes elsewhere after all, as `call`. */
+  | { readonly kind: "guard"; readonly likely: number; readonly to: Edge; readonly next: Edge }
   | { readonly kind: "return" }
   /** Return of an inlined callee: goes on at `next` if the return address is `expected`, else leaves as `return` does. */
   | { readonly kind: "resume"; readonly expected: number; readonly next: Edge }
@@ -96,6 +98,10 @@ export function successors(end: Terminator): number[] {
     case "table":
       end.targets.forEach(add);
       break;
+    case "guard":
+      add(end.to);
+      add(end.next);
+      break;
     case "call":
     case "resume":
     case "detour":
@@ -120,6 +126,8 @@ export function mapEdges(end: Terminator, map: (edge: Edge) => Edge): Terminator
       return { kind: "table", index: end.index, targets: end.targets.map(map) };
     case "call":
       return { kind: "call", target: end.target, next: map(end.next), keepsFlags: end.keepsFlags };
+    case "guard":
+      return { kind: "guard", likely: end.likely, to: map(end.to), next: map(end.next) };
     case "resume":
       return { kind: "resume", expected: end.expected, next: map(end.next) };
     case "detour":
@@ -137,10 +145,17 @@ export interface Profile {
   readonly isHot: (pc: number) => boolean;
   /** False if control never or hardly ever goes over an edge of a conditional branch: it leaves the region then. */
   readonly isFollowed: (branch: Insn, taken: boolean) => boolean;
+  /** Where the computed call at an address nearly always goes, or -1. */
+  readonly likelyTarget: (pc: number) => number;
   /** False if control has never come to an address: jumps through tables leave the region to there. */
   readonly isReached: (pc: number) => boolean;
 }
-const ALL_ALIKE: Profile = { isHot: () => false, isFollowed: () => true, isReached: () => true };
+const ALL_ALIKE: Profile = {
+  isHot: () => false,
+  isFollowed: () => true,
+  likelyTarget: () => -1,
+  isReached: () => true,
+};
 
 /** Finds regions; one instance can be used for any number of them. */
 export class RegionFinder {
@@ -176,6 +191,7 @@ export class RegionFinder {
     const region = inlineCalls(alone, {
       find: (pc, most, hot) => (hot ? this.findHotCallee(pc, most) : this.findCallee(pc, most)),
       isHot: this.profile.isHot,
+      likelyTarget: this.profile.likelyTarget,
       mayCopy: (pc) => this.mayCopy(pc),
       share,
     });

@@ -102,6 +102,7 @@ export function guestCode(
       isDynamic: () => false,
       isHot: (pc) => hot !== 0 && records.isNearlyHot(pc),
       isFollowed: (branch, taken) => hot === 0 || records.isFollowed(branch, taken),
+      likelyTarget: (pc) => (hot === 0 ? -1 : records.likelyTarget(pc)),
       isReached: (pc) => hot === 0 || records.find(pc) !== 0,
       isLikely: (pc) => hot === 0 || records.timesAt(pc) > 0,
       published: (pc) => records.markTranslated(pc),

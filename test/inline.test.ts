@@ -43,7 +43,12 @@ const source: CodeSource = {
   probeAt: () => -1,
 };
 
-const followsAll: Profile = { isHot: () => true, isFollowed: () => true, isReached: () => true };
+const followsAll: Profile = {
+  isHot: () => true,
+  isFollowed: () => true,
+  likelyTarget: () => -1,
+  isReached: () => true,
+};
 
 /** How many calls of the caller's region are inlined. */
 function inlined(hot: boolean, share: number): number {
@@ -138,5 +143,49 @@ test.each([0, 64])("the rare ways of an inlined callee come back, hot %i", (hot)
   guest.run();
   const rare = turns / 256;
   expect(guest.cpu.gpr[3]).toBe(BigInt(turns - rare + 7 * rare));
+  expect(guest.cpu.gpr[RSP]).toBe(FIRST_RSP + 8n);
+});
+
+const OTHER = END;
+/** mov edi, esi; mov eax, CALLEE; test dil, dil; jnz; mov eax, OTHER; call rax; add ebx, eax; sub esi, 1. */
+const computedTurn = [
+  ...[0x89, 0xf7, 0xb8, ...word(CALLEE), 0x40, 0x84, 0xff, 0x75, 0x05, 0xb8, ...word(OTHER)],
+  ...[0xff, 0xd0, 0x01, 0xc3, 0x83, 0xee, 0x01],
+];
+const COMPUTED_TURNS = 10_240;
+/** Runs the turn 10,240 times, every 256th with the other target; ret, to where no code is. */
+const computedCalls = [0xbe, ...word(COMPUTED_TURNS), ...computedTurn, 0x75, 256 - (computedTurn.length + 2), 0xc3];
+/** 30 times nop; mov eax, `result`; ret. */
+const returning = (result: number) => [...new Array<number>(NOPS).fill(0x90), 0xb8, ...word(result), 0xc3];
+
+test("a computed call's likely target is inlined behind a guard", () => {
+  const code = bytes.slice();
+  code.set(computedCalls);
+  code.set(returning(1), CALLEE - CODE);
+  const finder = new RegionFinder(
+    { ...source, read: (pc, length) => code.slice(Math.max(pc - CODE, 0), Math.max(pc - CODE + length, 0)) },
+    { ...followsAll, likelyTarget: () => CALLEE },
+  );
+  const { blocks } = finder.find(CODE, 100)!;
+  const guard = blocks.findIndex(({ end }) => end.kind === "guard");
+  expect(blocks[guard]!.end).toMatchObject({ likely: CALLEE, to: { block: guard + 1 } });
+  expect(blocks[guard + 1]!.pc).toBe(CALLEE);
+});
+
+test.each([0, 256])("computed calls go where they go, hot %i", (hot) => {
+  const code = new Map([
+    [CODE, computedCalls],
+    [CALLEE, returning(1)],
+    [OTHER, returning(7)],
+  ]);
+  const program = {
+    convention: "internal" as const,
+    functionAt: (pc: number) =>
+      pc >= OTHER ? ({ start: OTHER, end: OTHER + 0x80, origin: "compiler" } as const) : functionAt(pc),
+  };
+  const guest = guestCode(code, 250, () => ({ fault: () => ENDED }), { program, hot });
+  guest.run();
+  const others = COMPUTED_TURNS / 256;
+  expect(guest.cpu.gpr[3]).toBe(BigInt(COMPUTED_TURNS - others + 7 * others));
   expect(guest.cpu.gpr[RSP]).toBe(FIRST_RSP + 8n);
 });

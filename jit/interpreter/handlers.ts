@@ -20,7 +20,9 @@ import {
   R_FALLEN,
   R_HANDLER,
   R_IMMEDIATE,
+  R_LEAD,
   R_LENGTH,
+  R_LIKELY,
   R_PC,
   R_PROBE,
   R_TAKEN,
@@ -170,6 +172,21 @@ class InterpreterBuilder {
           w.i32.eqz(w.i32.and(second(), w.load(RECORDS, i32, 4, w.i32.const(0), D_HOT))),
           w.call("hot", [w.load(RECORDS, i32, 4, first(), R_PC)], none),
         ),
+      ]),
+    );
+
+    // vote(record, target): the computed call has gone to `target`. R. S. Boyer and J S. Moore's majority vote.
+    const lead = () => w.load(RECORDS, i32, 4, first(), R_LEAD);
+    const setLead = (by: number) => w.store(RECORDS, i32, 4, first(), w.i32.add(lead(), w.i32.const(by)), R_LEAD);
+    w.addFunction(
+      "vote",
+      w.types([i32, i32]),
+      none,
+      [],
+      w.block(null, [
+        w.if(w.i32.eq(w.load(RECORDS, i32, 4, first(), R_LIKELY), second()), w.block(null, [setLead(1), w.return()])),
+        w.if(lead(), w.block(null, [setLead(-1), w.return()])),
+        w.store(RECORDS, i32, 4, first(), second(), R_LIKELY),
       ]),
     );
 
@@ -325,7 +342,10 @@ class InterpreterBuilder {
     l.emit(this.storeRip(this.pc()));
     const target = l.fresh(i32);
     if (insn.target >= 0) l.assign(target, l.field(R_TARGET_PC, 4));
-    else l.assign(target, w.i32.wrap(l.read(insn.operands[0]!)));
+    else {
+      l.assign(target, w.i32.wrap(l.read(insn.operands[0]!)));
+      l.emit(w.call("vote", [l.record(), l.get(target)], none));
+    }
     const top = l.value(i64, w.i64.sub(l.gpr(RSP), w.i64.const(8)));
     l.storeAt(l.stackAddress(top), 8, w.i64.extend_i32_u(this.nextPc()));
     l.setGpr(RSP, l.get(top));

@@ -62,6 +62,9 @@ export const R_IMMEDIATE = 24;
 /** Conditional branches: how often control went to the target, and how often past it, modulo 2^32. */
 export const R_TAKEN = 8;
 export const R_FALLEN = 12;
+/** Computed calls: the target of most of them, and by how many it leads. */
+export const R_LIKELY = 24;
+export const R_LEAD = 28;
 /** Direct jumps and calls: the target's address, and its record once it is known. */
 export const R_TARGET_PC = 24;
 export const R_TARGET = 28;

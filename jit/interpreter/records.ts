@@ -14,6 +14,8 @@ import {
   LEAVES,
   R_FALLEN,
   R_HANDLER,
+  R_LEAD,
+  R_LIKELY,
   R_TAKEN,
   R_TIMES,
   RECORD_PAGES,
@@ -28,6 +30,9 @@ const MAX_HOT = 1 << 15;
 
 /** Control hardly ever goes over an edge that is followed less than once in so many times. */
 const RARE = 64;
+
+/** One target of a computed call leads by so many before it is taken for the likely one. */
+const CLEAR_LEAD = 64;
 
 /** A conditional branch at `pc`. */
 export interface Branch {
@@ -101,6 +106,11 @@ export class Records {
     const times = (field: number) => (record ? this.words[(record + field) / 4]! >>> 0 : 0);
     const along = times(taken ? R_TAKEN : R_FALLEN) + this.timesAt(taken ? target : next);
     return along > 0 && along * RARE >= times(R_TAKEN) + times(R_FALLEN);
+  }
+  /** Where the computed call at `pc` nearly always goes; -1 if that is not known. */
+  likelyTarget(pc: number): number {
+    const at = this.find(pc) / 4;
+    return at && this.words[at + R_LEAD / 4]! >= CLEAR_LEAD ? this.words[at + R_LIKELY / 4]! >>> 0 : -1;
   }
   /**
    * True if the code at `pc` came at least half of the way to being hot: code becomes hot in no particular order, and
