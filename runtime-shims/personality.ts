@@ -75,10 +75,13 @@ export const syscall = (thread: Thread): Outcome => {
   if (attention === 0 && result > -ERESTARTSYS) {
     cpu.gpr32[2 * RAX] = result;
     cpu.gpr32[2 * RAX + 1] = result < 0 ? -1 : result / 0x1_0000_0000;
+    process.callReturned?.();
     return CONTINUE;
   }
   writeRegister(cpu, RAX, result);
-  return deliverSignals(thread, isRestart(result) ? { nr, result } : undefined);
+  if (isRestart(result)) return deliverSignals(thread, { nr, result });
+  process.callReturned?.();
+  return deliverSignals(thread, undefined);
 };
 
 /** Delivers pending unmasked signals; for the dispatcher, when the poll word is set. */

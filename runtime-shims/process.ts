@@ -19,6 +19,8 @@ export interface ProcessParts {
   readonly table: SyscallTable;
   /** Set with --strace: takes one finished line without a newline. */
   readonly strace?: (line: string) => void;
+  /** Set if calls are traced: RAX has the result of a call, and signals come after it. */
+  readonly callReturned?: () => void;
 }
 
 /** The guest process as one Worker sees it: every Worker builds its own over the same shared memories. */
@@ -30,6 +32,7 @@ export class Process {
   readonly hooks: MachineHooks;
   readonly table: SyscallTable;
   readonly strace: ((line: string) => void) | undefined;
+  readonly callReturned: (() => void) | undefined;
   readonly memoryLock: Lock;
   readonly signalLock: Lock;
   readonly pid: number;
@@ -46,6 +49,7 @@ export class Process {
     this.hooks = parts.hooks;
     this.table = parts.table;
     this.strace = parts.strace;
+    this.callReturned = parts.callReturned;
     this.memoryLock = new Lock(parts.kernel.words, locks.memory);
     this.signalLock = new Lock(parts.kernel.words, locks.signals);
     this.pid = parts.kernel.words[header.pid];

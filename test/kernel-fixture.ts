@@ -33,7 +33,15 @@ export interface Guest {
   readonly process: Process;
   readonly thread: Thread;
   readonly start: ThreadStart;
-  readonly log: { spawned: ThreadStart[]; exits: number[]; kicks: number[]; code: [number, number][]; lines: string[] };
+  readonly log: {
+    spawned: ThreadStart[];
+    exits: number[];
+    kicks: number[];
+    code: [number, number][];
+    lines: string[];
+    /** What is to happen when a call has its result. */
+    onReturn?: () => void;
+  };
 }
 
 /** Hooks that note what they are asked. */
@@ -48,7 +56,14 @@ export const recordingHooks = (log: Guest["log"]): MachineHooks => ({
 
 /** Joins a process on this Worker. */
 export const joinProcess = (kernel: KernelMemory, buffer: SharedArrayBuffer, log: Guest["log"]): Process =>
-  new Process({ kernel, guestBuffer: buffer, clock: nodeClock, hooks: recordingHooks(log), table: syscallTable });
+  new Process({
+    kernel,
+    guestBuffer: buffer,
+    clock: nodeClock,
+    hooks: recordingHooks(log),
+    table: syscallTable,
+    callReturned: () => log.onReturn?.(),
+  });
 
 /** A process with a 4 KiB program at 0x401000 and 16 KiB of bss at 0x500000, before its first instruction. */
 export const newGuest = (memoryBytes = 256 << 20, options: Partial<ExecOptions> = {}): Guest => {

@@ -61,6 +61,22 @@ const self = (guest: Guest, signo: number): number => {
   return syscall(guest.thread);
 };
 
+test("tracing is told of a call's return once, before the handler of a signal begins", () => {
+  const guest = newGuest();
+  install(guest, SIGUSR1, SA_SIGINFO);
+  const { thread, log } = guest;
+  const returns: { rip: number; result: number }[] = [];
+  log.onReturn = () => void returns.push({ rip: thread.cpu.rip, result: resultOf(thread) });
+  thread.cpu.rip = 0x401002;
+  expect(call(thread, NR.getpid)).toBe(1000);
+  expect(self(guest, SIGUSR1)).toBe(REPLACED);
+  expect(thread.cpu.rip).toBe(HANDLER);
+  expect(returns).toEqual([
+    { rip: 0x401002, result: 1000 },
+    { rip: 0x401002, result: 0 },
+  ]);
+});
+
 describe("frames", () => {
   test("a fault enters the handler on the alternate stack and rt_sigreturn restores everything", () => {
     const guest = newGuest();

@@ -3,6 +3,7 @@ import {
   D_COUNT,
   D_FREE,
   D_HOT,
+  D_HOT_USUALLY,
   D_LAST_LEAF,
   D_LOCK,
   FIRST_FREE,
@@ -24,8 +25,8 @@ import { H_LEAVE, H_TRANSLATED } from "./shape.js";
 
 export const GRANULE = 1 << GRANULE_BITS;
 
-/** How much oftener code must run to be translated in a run that begins with the records of another. */
-const HOT_AGAIN = 8;
+/** How much oftener code must run to be translated at the start of a run that begins with the records of another. */
+const PATIENCE = 8;
 const MAX_HOT = 1 << 15;
 
 /** Control hardly ever goes over an edge that is followed less than once in so many times. */
@@ -69,6 +70,7 @@ export class Records {
     const memory = new WebAssembly.Memory({ initial: RECORD_PAGES, maximum: RECORD_PAGES, shared: true });
     const words = new Int32Array(memory.buffer);
     words[D_HOT / 4] = hot - 1;
+    words[D_HOT_USUALLY / 4] = hot - 1;
     words[D_FREE / 4] = FIRST_FREE;
     return memory;
   }
@@ -211,9 +213,14 @@ export class Records {
     this.words[D_LAST_LEAF / 4] = leaves.length ? leaves[leaves.length - 1]! : 0;
     this.words[D_FREE / 4] = FIRST_FREE + bytes;
     this.words[D_COUNT / 4] = count;
-    // What did not get hot in the run that wrote it is not likely to in this one.
-    this.words[D_HOT / 4] = Math.min((this.words[D_HOT / 4]! + 1) * HOT_AGAIN, MAX_HOT) - 1;
+    // What did not get hot in the run that wrote it is not likely to in this one, if both are short.
+    this.words[D_HOT / 4] = Math.min((this.words[D_HOT_USUALLY / 4]! + 1) * PATIENCE, MAX_HOT) - 1;
     return true;
+  }
+
+  /** From now on code need not run oftener than usual to be translated. */
+  endPatience(): void {
+    this.words[D_HOT / 4] = this.words[D_HOT_USUALLY / 4]!;
   }
 
   /** Forgets what was read into the views of `beginLoad`. */

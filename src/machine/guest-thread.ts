@@ -55,6 +55,10 @@ export function serveGuestThreads(init: GuestInit, platform: WorkerPlatform): ne
   const cpu = new CpuState(cpuMemory.buffer as SharedArrayBuffer);
   const arena = new CodeArena(parts.arena);
   const pool = new ThreadPool(parts.pool);
+  const recorder =
+    parts.trace &&
+    events &&
+    new Recorder(parts.trace, events, { guestMemory: parts.guestMemory, cpuMemory }, platform.clock.monotonicNs);
   const process = new Process({
     kernel: new KernelMemory(parts.kernel),
     guestBuffer,
@@ -62,14 +66,11 @@ export function serveGuestThreads(init: GuestInit, platform: WorkerPlatform): ne
     hooks: machineHooks(parts, pool, arena, platform),
     table: syscallTable,
     ...(parts.strace ? { strace: (line: string) => platform.strace(line) } : {}),
+    ...(recorder ? { callReturned: () => recorder.callReturned() } : {}),
   });
   platform.attachFiles(process);
   const functions = parts.functions ? new FunctionTable(parts.functions) : null;
   const stats = parts.stats && new ThreadStats(parts.stats, () => platform.now());
-  const recorder =
-    parts.trace &&
-    events &&
-    new Recorder(parts.trace, events, { guestMemory: parts.guestMemory, cpuMemory }, platform.clock.monotonicNs);
   let thread!: Thread;
   let systemCall = () => syscall(thread);
   if (stats) {
@@ -78,7 +79,10 @@ export function serveGuestThreads(init: GuestInit, platform: WorkerPlatform): ne
   }
   if (recorder) {
     const call = systemCall;
-    systemCall = () => recorder.systemCall(call);
+    systemCall = () => {
+      recorder.callBegins();
+      return call();
+    };
   }
   const hooks: ExecutionHooks = {
     syscall: systemCall,

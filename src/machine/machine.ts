@@ -72,6 +72,12 @@ const KNOWN_WORKERS = 16;
 /** How long after the last idle Worker was taken the next is started, unless a thread needs it before. */
 const SPARE_DELAY_MS = 150;
 
+/**
+ * How long a run that begins with the records of another does nearly without the translator: a short run need not load
+ * it for what the other did not translate.
+ */
+const PATIENCE_MS = 500;
+
 const cpuMemory = (): WebAssembly.Memory => sharedMemory(CPU_PAGES);
 
 export class Machine {
@@ -101,6 +107,7 @@ export class Machine {
   /** Most Workers that start at a time. */
   private readonly startsAtOnce: number;
   private spareTimer: ReturnType<typeof setTimeout> | undefined;
+  private patienceTimer: ReturnType<typeof setTimeout> | undefined;
   private timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: MachineOptions, platform: SupervisorPlatform) {
@@ -152,6 +159,7 @@ export class Machine {
     await loadCode?.();
     if (!this.parts.interprets && this.arena.moduleCount === FIRST_MODULE) this.startTranslator();
     this.pool.assign(this.firstWorker, this.first);
+    this.patienceTimer = setTimeout(() => this.records.endPatience(), PATIENCE_MS);
     return this.ending;
   }
 
@@ -195,6 +203,7 @@ export class Machine {
   close(): void {
     clearTimeout(this.timer);
     clearTimeout(this.spareTimer);
+    clearTimeout(this.patienceTimer);
     for (const worker of this.workers) worker.terminate();
     this.workers.length = 0;
   }

@@ -1,5 +1,4 @@
 /** The tracing side of a Worker that runs guest threads: its ring, and what is written there. */
-import { CONTINUE, type Continuation } from "../../jit/executor.js";
 import { EventWriter, KIND_THREAD_BEGIN, KIND_THREAD_END } from "./event-ring.js";
 
 /** What is traced; shared by all Workers. */
@@ -50,12 +49,10 @@ export class Recorder {
     this.writer.write(KIND_THREAD_END, this.nowNs(), []);
   }
 
-  systemCall(run: () => Continuation): Continuation {
-    const { probe, systemCalls } = this;
-    if (!systemCalls) return run();
-    probe(systemCalls.call);
-    const continuation = run();
-    if (continuation === CONTINUE) probe(systemCalls.return);
-    return continuation;
+  callBegins(): void {
+    if (this.systemCalls) this.probe(this.systemCalls.call);
+  }
+  callReturned(): void {
+    if (this.systemCalls) this.probe(this.systemCalls.return);
   }
 }

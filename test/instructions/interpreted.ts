@@ -37,6 +37,7 @@ export class Interpreted {
         ...f,
         decode: (pc: number) => this.decoder.decode(pc),
         hot: () => {},
+        probe: () => 0,
         translate: () => {
           this.unknown = true;
           return 1;
