@@ -2,9 +2,9 @@
  * Probes: guest addresses at which the engine calls out before the instruction there runs, with the thread's registers
  * in its CPU block. The table is in shared memory: translator, decoders and all threads see one state of it.
  *
- * One thread sets and clears, any number read. A probe's number stays with its address for the table's life, so that code may contain it, also after the probe has
- * been taken away and set again. With none set, nothing that is emitted or decoded differs from what it is without
- * this table.
+ * One thread sets and clears, any number read. A probe's number stays with its address for the table's life, so that
+ * code may contain it, also after the probe has been taken away and set again. With none set, nothing that is emitted or
+ * decoded differs from what it is without this table.
  */
 
 /** Addresses that may ever have been probed in one process. */
