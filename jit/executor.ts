@@ -51,8 +51,8 @@ export interface ExecutionHooks {
   ): RecordDecoder;
 }
 
-/** What a region returns after its thread has ended: never a mapped address. */
-const END_PC = 0xffffffff;
+/** What a region returns so that all its callers do: never a mapped address. The thread has ended, or goes on at cpu.rip. */
+const UNWIND_PC = 0xffffffff;
 
 export class Executor {
   private readonly table: WebAssembly.Table;
@@ -158,6 +158,7 @@ export class Executor {
         continue;
       }
       if (this.ended) return;
+      if (pc === UNWIND_PC) pc = this.cpu.rip;
       this.followChanges();
       if (this.cpu.pending[0] !== 0) {
         this.counters?.add("poll", 1);
@@ -208,12 +209,10 @@ export class Executor {
     return true;
   }
 
+  /** All frames are left, also one that waits for a return to just that address: its code may be out of date. */
   private unwind(continuation: Continuation): number {
-    if (continuation === ENDED) {
-      this.ended = true;
-      return END_PC | 0;
-    }
-    return this.cpu.rip | 0;
+    if (continuation === ENDED) this.ended = true;
+    return UNWIND_PC | 0;
   }
 
   /** The table slot to call for `pc`: of its region, linked now if need be, else of what interprets it. */

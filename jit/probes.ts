@@ -8,12 +8,15 @@
  */
 
 /** Addresses that may ever have been probed in one process. */
-const MAX_PROBES = 4096;
+export const MAX_PROBES = 4096;
+/** The number that every address without a probe of its own has while all instructions are probed. */
+export const EVERY_INSTRUCTION = 4096;
 const HASH_SIZE = 2 * MAX_PROBES;
 
 // Words.
 const P_COUNT = 0;
-const ADDRESS_AT = 1;
+const P_EVERYWHERE = 1;
+const ADDRESS_AT = 2;
 const SET_AT = ADDRESS_AT + MAX_PROBES;
 /** Number + 1 of the probe that an address leads to, or 0. */
 const HASH_AT = SET_AT + MAX_PROBES;
@@ -35,12 +38,21 @@ export class Probes {
   addresses(): number[] {
     return Array.from(this.words.subarray(ADDRESS_AT, ADDRESS_AT + this.count), (address) => address >>> 0);
   }
+  /** Whether every instruction is probed. Code that exists already must be forgotten by who changes it. */
+  get everywhere(): boolean {
+    return Atomics.load(this.words, P_EVERYWHERE) !== 0;
+  }
+  set everywhere(on: boolean) {
+    Atomics.store(this.words, P_EVERYWHERE, on ? 1 : 0);
+  }
+
   /** The number of the probe that is set at a guest address, or -1. */
   at(pc: number): number {
     const { words } = this;
-    if (Atomics.load(words, P_COUNT) === 0) return -1;
+    const others = this.everywhere ? EVERY_INSTRUCTION : -1;
+    if (Atomics.load(words, P_COUNT) === 0) return others;
     const probe = words[HASH_AT + this.place(pc)]! - 1;
-    return probe >= 0 && Atomics.load(words, SET_AT + probe) !== 0 ? probe : -1;
+    return probe >= 0 && Atomics.load(words, SET_AT + probe) !== 0 ? probe : others;
   }
 
   /**
@@ -65,7 +77,7 @@ export class Probes {
   /** Takes away the probe at `pc`, if there is one. Code that exists already goes on calling out until it is forgotten. */
   clear(pc: number): void {
     const probe = this.at(pc);
-    if (probe >= 0) Atomics.store(this.words, SET_AT + probe, 0);
+    if (probe >= 0 && probe !== EVERY_INSTRUCTION) Atomics.store(this.words, SET_AT + probe, 0);
   }
 
   private get count(): number {

@@ -19,6 +19,7 @@ export type GojitErrorCode =
   | "no-such-function"
   | "does-not-fit"
   | "no-memory"
+  | "not-stopped"
   | "missing-engine-feature";
 
 /** Exit statuses a shell gives: 1 for nothing found, 2 for a wrong command line, 126 for "cannot be executed", 127 for "not found". */

@@ -1,14 +1,29 @@
 /** gojit as a library, on Node: runs Linux x86-64 Go programs inside this JavaScript engine. */
+import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
+import { fileURLToPath } from "node:url";
+import type { GuestProcess } from "./debug/guest-process.js";
+import { fetchProgram, unreadable } from "./fetch-program.js";
 import { nodeRemotePlatform } from "./machine/node-platform.js";
-import { runOn } from "./run.js";
-import type { RunOptions, RunResult } from "./run-options.js";
+import { runOn, type RunPlatform } from "./run.js";
+import type { RunOptions, RunResult, StartOptions } from "./run-options.js";
+import { startOn } from "./start.js";
 
-export type { MemoryTree } from "../runtime-shims/host/memory-files.js";
-export type { WasiDirectory } from "../runtime-shims/host/wasi-fs.js";
-export { GojitError, type GojitErrorCode } from "./errors.js";
-export { MachineError } from "./machine/machine.js";
-export type { RunOptions, RunResult } from "./run-options.js";
+export * from "./api.js";
+
+const platform: RunPlatform = {
+  supervisor: nodeRemotePlatform,
+  cpus: availableParallelism(),
+  async readProgram(from) {
+    const url = from instanceof URL ? from : undefined;
+    if (url && url.protocol !== "file:") return fetchProgram(url);
+    try {
+      return await readFile(url ? fileURLToPath(url) : from);
+    } catch (error) {
+      throw unreadable(from, error as Error);
+    }
+  },
+};
 
 /**
  * Runs a program to its end, with files in memory and its streams in the caller's hands.
@@ -16,5 +31,14 @@ export type { RunOptions, RunResult } from "./run-options.js";
  *   `stdout` or `stderr` throws
  */
 export function run(options: RunOptions): Promise<RunResult> {
-  return runOn(nodeRemotePlatform, availableParallelism(), options);
+  return runOn(platform, options);
+}
+
+/**
+ * Starts a program that is to be stopped, looked at and changed: it stands still before its first instruction. It runs
+ * slower than with `run`, since all registers must be right wherever it may stop.
+ * @throws GojitError if the options, the program or the engine are unfit
+ */
+export function start(options: StartOptions): Promise<GuestProcess> {
+  return startOn(platform, options);
 }

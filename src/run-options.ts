@@ -1,12 +1,16 @@
 /** What an embedder asks for and gets; see run.ts. */
 import type { MemoryTree } from "../runtime-shims/host/memory-files.js";
 import type { WasiDirectory } from "../runtime-shims/host/wasi-fs.js";
+import type { Group } from "./trace/groups.js";
 import { GojitError } from "./errors.js";
+
+/** Where output goes: a function, or a stream, which is left open. The program does not wait for it. */
+export type OutputSink = ((bytes: Uint8Array) => void) | WritableStream<Uint8Array>;
 
 /** What to run, and all that it sees of the world. */
 export interface RunOptions {
-  /** The bytes of a static linux/amd64 Go executable. */
-  readonly program: Uint8Array;
+  /** A static linux/amd64 Go executable: its bytes, or its file or URL. */
+  readonly program: Uint8Array | string | URL;
   /** Arguments after the program's name. */
   readonly args?: readonly string[];
   /** Absolute guest path that the program takes for its own, and its name in os.Args; default `/program`. */
@@ -22,18 +26,26 @@ export interface RunOptions {
   readonly directories?: Readonly<Record<string, WasiDirectory>>;
   /** Absolute guest path of the working directory, made if need be; default `/`. */
   readonly currentDirectory?: string;
-  /** Standard input; default empty. Read only as the program asks for it. */
+  /** Standard input; default empty. Read only as the program asks for it. A ReadableStream is an AsyncIterable. */
   readonly stdin?: Uint8Array | AsyncIterable<Uint8Array>;
   /** Gets what the program writes to standard output, as it writes it. Without it the result has everything. */
-  readonly stdout?: (bytes: Uint8Array) => void;
+  readonly stdout?: OutputSink;
   /** The same for standard error, where gojit's own messages go too. */
-  readonly stderr?: (bytes: Uint8Array) => void;
+  readonly stderr?: OutputSink;
   /** What runtime.NumCPU reports; default: as many as the host tells. */
   readonly cpus?: number;
   /** Size of the guest's address space in bytes, at most and by default 4 GiB; reserved, not used, at the start. */
   readonly memoryBytes?: number;
+  /** Ends the program after so many milliseconds, with status 124; default: never. */
+  readonly timeoutMs?: number;
   /** Ends the program as SIGKILL does. */
   readonly abort?: AbortSignal;
+}
+
+/** What to start under control. */
+export interface StartOptions extends RunOptions {
+  /** Which events `GuestProcess.events` gives: "bootstrap", "sched", "gc" and "sys"; default none. */
+  readonly trace?: readonly Group[];
 }
 
 /** How a program ended. */
@@ -55,7 +67,16 @@ const MIN_MEMORY_BYTES = 1 << 24;
 
 /** Checks what the types cannot. @throws GojitError (bad-option) */
 export function checkRunOptions(options: RunOptions): void {
-  const { args = [], path = "/", env = {}, directories = {}, currentDirectory = "/", cpus, memoryBytes } = options;
+  const {
+    args = [],
+    path = "/",
+    env = {},
+    directories = {},
+    currentDirectory = "/",
+    cpus,
+    memoryBytes,
+    timeoutMs,
+  } = options;
   checkPath("path", path);
   checkPath("currentDirectory", currentDirectory);
   for (const guest of Object.keys(directories)) checkPath("directories", guest);
@@ -69,6 +90,8 @@ export function checkRunOptions(options: RunOptions): void {
     throw refusal("cpus", `${cpus} is not an integer from 1 to ${MAX_CPUS}`);
   if (memoryBytes !== undefined && !(memoryBytes >= MIN_MEMORY_BYTES))
     throw refusal("memoryBytes", `${memoryBytes} is less than 16 MiB, and no program starts with that`);
+  if (timeoutMs !== undefined && !(timeoutMs > 0 && timeoutMs < 2 ** 31))
+    throw refusal("timeoutMs", `${timeoutMs} is not a number of milliseconds above 0 and below 2^31`);
 }
 
 function checkPath(option: string, path: string): void {

@@ -7,46 +7,86 @@ import { WasiFiles } from "../runtime-shims/host/wasi-fs.js";
 import { checkEngine } from "./engine-features.js";
 import { GojitError } from "./errors.js";
 import { DEFAULT_HOT } from "./machine/hot.js";
-import { Machine, type SupervisorPlatform } from "./machine/machine.js";
+import { Machine, type MachineOptions, type SupervisorPlatform } from "./machine/machine.js";
 import { MAX_GUEST_PAGES } from "./machine/parts.js";
 import type { RemoteSetup } from "./machine/remote-setup.js";
-import { openProgram } from "./program.js";
-import { checkRunOptions, type RunOptions, type RunResult } from "./run-options.js";
+import { openProgram, type Program } from "./program.js";
+import { checkRunOptions, type OutputSink, type RunOptions, type RunResult } from "./run-options.js";
 
 const WASM_PAGE_BYTES = 65536;
 const OPEN_FILES = 1024;
 const SIGKILL = 9;
+/** Exit status when the time is up, as timeout(1) has it. */
+const TIMED_OUT = 124;
 /** The guest has a user of its own: none of the host's means anything in memory. */
 const PID = 1000;
 const UID = 1000;
 const GID = 1000;
 
+/** The host's Workers, clocks and files. */
+export interface RunPlatform {
+  readonly supervisor: (setup: RemoteSetup) => SupervisorPlatform | Promise<SupervisorPlatform>;
+  /** The default of `cpus`. */
+  readonly cpus: number;
+  /** The bytes of a program that is a file or URL. @throws GojitError (file-not-found, file-unreadable) */
+  readonly readProgram: (from: string | URL) => Promise<Uint8Array>;
+}
+
+/** A program that is mapped, but has not started. */
+export interface Launched {
+  readonly program: Program;
+  readonly machine: Machine;
+  /** Nanoseconds of the clock that its Workers have. */
+  readonly nowNs: () => number;
+  /** Runs it to its end. @throws MachineError if gojit itself fails; whatever `stdout` or `stderr` throws */
+  finish(): Promise<RunResult>;
+  /** Ends the program from outside, as SIGKILL does, or with another wait(2) status. */
+  abandon(waitStatus?: number): void;
+}
+
+/** What watches a run: see `MachineOptions`. */
+export type Watched = Pick<MachineOptions, "probes" | "trace" | "debug">;
+
+const UNWATCHED: Watched = { probes: [], trace: null, debug: false };
+
 /**
  * Runs a program to its end.
- * @param platform the host's Workers and clocks
- * @param hostCpus the default of `cpus`
  * @throws GojitError if the options, the program or the engine are unfit; MachineError if gojit itself fails; whatever
  *   `stdout` or `stderr` throws
  */
-export async function runOn(
-  platform: (setup: RemoteSetup) => SupervisorPlatform | Promise<SupervisorPlatform>,
-  hostCpus: number,
+export async function runOn(platform: RunPlatform, options: RunOptions): Promise<RunResult> {
+  const { finish } = await launch(platform, options, () => UNWATCHED);
+  return finish();
+}
+
+/** Size of the guest's address space in Wasm pages. */
+const memoryPages = ({ memoryBytes = Infinity }: RunOptions): number =>
+  Math.min(MAX_GUEST_PAGES, Math.floor(memoryBytes / WASM_PAGE_BYTES));
+
+/**
+ * Maps a program and makes what it sees of the world.
+ * @param watch told the program and the Wasm pages of its memory
+ * @throws GojitError if the options, the program or the engine are unfit
+ */
+export async function launch(
+  platform: RunPlatform,
   options: RunOptions,
-): Promise<RunResult> {
+  watch: (program: Program, memoryPages: number) => Watched,
+): Promise<Launched> {
   checkEngine();
   checkRunOptions(options);
-  const { image, go } = openProgram(options.program);
+  const from = options.program;
+  const program = openProgram(from instanceof Uint8Array ? from : await platform.readProgram(from));
   const { path = "/program", currentDirectory = "/", stdin = new Uint8Array(), abort } = options;
   const streams = [new Collector(), new Collector(options.stdout), new Collector(options.stderr)];
   let callerFailed: { readonly error: unknown } | undefined;
+  const failed = (error: unknown): void => {
+    callerFailed ??= { error };
+    abandon();
+  };
   const output = {
     write(handle: number, bytes: Uint8Array): number {
-      try {
-        streams[handle]!.add(bytes);
-      } catch (error) {
-        callerFailed ??= { error };
-        abandon();
-      }
+      streams[handle]!.add(bytes, failed);
       return bytes.length;
     },
   };
@@ -60,50 +100,58 @@ export async function runOn(
   );
   const mounts = ["/", ...directories.map(([guest]) => guest)].map((guest) => ({ guest, readOnly: false }));
   const channel = createFilesChannel();
+  const supervisor = await platform.supervisor({ channel, mounts, executable: path, currentDirectory });
   const machine = await createMachine(
     {
-      image,
-      go,
+      image: program.image,
+      go: program.go,
       argv: [path, ...(options.args ?? [])],
       env: Object.entries(options.env ?? {}).map(([name, value]) => `${name}=${value}`),
       path,
-      cpus: options.cpus ?? hostCpus,
-      memoryPages: Math.min(MAX_GUEST_PAGES, Math.floor((options.memoryBytes ?? Infinity) / WASM_PAGE_BYTES)),
+      cpus: options.cpus ?? platform.cpus,
+      memoryPages: memoryPages(options),
       pid: PID,
       uid: UID,
       gid: GID,
       openFiles: OPEN_FILES,
       hot: DEFAULT_HOT,
       countsInstructions: false,
-      probes: [],
-      trace: null,
       strace: false,
       stats: false,
+      ...watch(program, memoryPages(options)),
     },
-    await platform({ channel, mounts, executable: path, currentDirectory }),
+    supervisor,
   );
-  const abandon = (): void => machine.abandon(SIGKILL);
+  const abandon = (waitStatus = SIGKILL): void => machine.abandon(waitStatus);
+  const aborted = (): void => abandon();
   const stopStdin = feedBytes(machine.kernel, stdin instanceof Uint8Array ? [stdin] : stdin);
   void serveFiles(channel, host);
-  try {
-    if (abort?.aborted) abandon();
-    abort?.addEventListener("abort", abandon);
-    const { waitStatus } = await machine.run();
-    if (callerFailed) throw callerFailed.error;
-    const signal = waitStatus & 0x7f;
-    return {
-      status: signal ? 128 + signal : waitStatus >> 8,
-      signal,
-      stdout: streams[1]!.bytes(),
-      stderr: streams[2]!.bytes(),
-      readFile: (name) => files.content(name),
-    };
-  } finally {
-    abort?.removeEventListener("abort", abandon);
-    machine.close();
-    stopStdin();
-    closeFiles(channel);
-  }
+  const finish = async (): Promise<RunResult> => {
+    const timer =
+      options.timeoutMs === undefined ? undefined : setTimeout(() => abandon(TIMED_OUT << 8), options.timeoutMs);
+    try {
+      if (abort?.aborted) abandon();
+      abort?.addEventListener("abort", aborted);
+      const { waitStatus } = await machine.run();
+      await Promise.all(streams.map((stream) => stream.drained));
+      if (callerFailed) throw callerFailed.error;
+      const signal = waitStatus & 0x7f;
+      return {
+        status: signal ? 128 + signal : waitStatus >> 8,
+        signal,
+        stdout: streams[1]!.bytes(),
+        stderr: streams[2]!.bytes(),
+        readFile: (name) => files.content(name),
+      };
+    } finally {
+      clearTimeout(timer);
+      abort?.removeEventListener("abort", aborted);
+      machine.close();
+      stopStdin();
+      closeFiles(channel);
+    }
+  };
+  return { program, machine, nowNs: supervisor.clock.monotonicNs, finish, abandon };
 }
 
 /** How long a page takes to end the Workers of an earlier run, which hold its memory. */
@@ -124,15 +172,29 @@ async function createMachine(...parameters: ConstructorParameters<typeof Machine
 /** What is written to a stream: handed on, or kept. */
 class Collector {
   readonly #sink: ((bytes: Uint8Array) => void) | undefined;
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array> | undefined;
   readonly #chunks: Uint8Array[] = [];
+  /** When a stream has taken all that it was given. */
+  drained: Promise<void> = Promise.resolve();
 
-  constructor(sink?: (bytes: Uint8Array) => void) {
-    this.#sink = sink;
+  constructor(sink?: OutputSink) {
+    if (typeof sink === "function") this.#sink = sink;
+    else this.#writer = sink?.getWriter();
   }
 
-  add(bytes: Uint8Array): void {
-    if (this.#sink) this.#sink(bytes);
-    else this.#chunks.push(bytes);
+  /** @param failed gets what the sink throws */
+  add(bytes: Uint8Array, failed: (error: unknown) => void): void {
+    const writer = this.#writer;
+    if (writer) {
+      this.drained = writer.write(bytes).catch(failed);
+      return;
+    }
+    if (!this.#sink) return void this.#chunks.push(bytes);
+    try {
+      this.#sink(bytes);
+    } catch (error) {
+      failed(error);
+    }
   }
 
   bytes(): Uint8Array {

@@ -98,7 +98,7 @@ export class RecordDecoder extends Records {
     const probed = probes.reduce((count, probe) => count + (probe < 0 ? 0 : 1), 0);
     const first = this.allocate((insns.length + probed + 1) * RECORD_BYTES);
     let record = first;
-    const live = this.flagsAfter(insns, shapes);
+    const live = this.flagsAfter(insns, shapes, probes);
     // Where control comes to each instruction.
     const entries = insns.map((insn, i) => {
       const entry = record;
@@ -171,8 +171,13 @@ export class RecordDecoder extends Records {
   }
 
   /** Flags that may be read after each instruction. */
-  private flagsAfter(insns: readonly Insn[], shapes: readonly (Shape | undefined)[]): FlagSet[] {
-    const isCompiled = (pc: number) => this.source.functionAt(pc)?.origin === "compiler";
+  private flagsAfter(
+    insns: readonly Insn[],
+    shapes: readonly (Shape | undefined)[],
+    probes: readonly number[],
+  ): FlagSet[] {
+    const isCompiled = (pc: number) =>
+      this.source.convention !== "none" && this.source.functionAt(pc)?.origin === "compiler";
     const compiled = isCompiled(insns[0]!.pc);
     const after = new Array<FlagSet>(shapes.length);
     let live = ALL_FLAGS;
@@ -186,6 +191,8 @@ export class RecordDecoder extends Records {
       if (compiled && passesNone) live = 0;
       else if (!shape || shape.ends) live = ALL_FLAGS;
       live = (live & ~(shape?.flagsWritten ?? 0)) | (shape?.flagsRead ?? 0);
+      // Who is asked there may look at all.
+      if (probes[i]! >= 0) live = ALL_FLAGS;
     }
     return after;
   }

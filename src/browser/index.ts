@@ -1,19 +1,25 @@
 /** gojit as a library, in a cross-origin isolated page or in a Worker of it. */
-import { runOn } from "../run.js";
-import type { RunOptions, RunResult } from "../run-options.js";
+import type { GuestProcess } from "../debug/guest-process.js";
+import { fetchProgram } from "../fetch-program.js";
+import { runOn, type RunPlatform } from "../run.js";
+import type { RunOptions, RunResult, StartOptions } from "../run-options.js";
+import { startOn } from "../start.js";
 import { browserPlatform } from "./platform.js";
 
-export type { MemoryTree } from "../../runtime-shims/host/memory-files.js";
-export type { WasiDirectory } from "../../runtime-shims/host/wasi-fs.js";
-export { GojitError, type GojitErrorCode } from "../errors.js";
-export { MachineError } from "../machine/machine.js";
-export type { RunOptions, RunResult } from "../run-options.js";
+export * from "../api.js";
 
-/**
- * Runs a program to its end, with files in memory and its streams in the caller's hands.
- * @throws GojitError if the options, the program or the engine are unfit; MachineError if gojit itself fails; whatever
- *   `stdout` or `stderr` throws
- */
+const platform: RunPlatform = {
+  supervisor: browserPlatform,
+  cpus: navigator.hardwareConcurrency,
+  readProgram: fetchProgram,
+};
+
+/** See `run` in ../index.ts. */
 export function run(options: RunOptions): Promise<RunResult> {
-  return runOn(browserPlatform, navigator.hardwareConcurrency, options);
+  return runOn(platform, options);
+}
+
+/** See `start` in ../index.ts. */
+export function start(options: StartOptions): Promise<GuestProcess> {
+  return startOn(platform, options);
 }

@@ -98,6 +98,7 @@ export async function runCommand(
         countsInstructions: options.count ?? false,
         probes: observer?.probes ?? [],
         trace: observer?.trace ?? null,
+        debug: false,
         strace: options.strace !== undefined,
         stats: options.stats !== undefined,
       },

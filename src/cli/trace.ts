@@ -47,7 +47,12 @@ function observe(program: LoadedProgram, options: Options): Observer {
   let tracer: Tracer | undefined;
   return {
     probes: trace.addresses,
-    trace: { module, shared: allocateShared(trace.plans), systemCalls: trace.systemCalls },
+    trace: {
+      module,
+      shared: allocateShared(trace.plans),
+      probes: trace.addresses.length,
+      systemCalls: trace.systemCalls,
+    },
     begin(machine: Machine) {
       let ended = false;
       const accepts = (event: TraceEvent): boolean => {

@@ -5,6 +5,7 @@ import type { Pclntab, PclntabFormat } from "./pclntab.js";
 /** Where the fields of a function record (`_func`) are, by table format; -1: not stored. */
 interface RecordLayout {
   readonly name: number;
+  readonly pcSp: number;
   readonly pcFile: number;
   readonly pcLine: number;
   readonly unit: number;
@@ -12,10 +13,10 @@ interface RecordLayout {
 }
 
 const recordLayouts: Record<PclntabFormat, RecordLayout> = {
-  "go1.2": { name: 8, pcFile: 24, pcLine: 28, unit: -1, flag: -1 },
-  "go1.16": { name: 8, pcFile: 24, pcLine: 28, unit: 36, flag: 41 },
-  "go1.18": { name: 4, pcFile: 20, pcLine: 24, unit: 32, flag: 37 },
-  "go1.20": { name: 4, pcFile: 20, pcLine: 24, unit: 32, flag: 41 },
+  "go1.2": { name: 8, pcSp: 20, pcFile: 24, pcLine: 28, unit: -1, flag: -1 },
+  "go1.16": { name: 8, pcSp: 20, pcFile: 24, pcLine: 28, unit: 36, flag: 41 },
+  "go1.18": { name: 4, pcSp: 16, pcFile: 20, pcLine: 24, unit: 32, flag: 37 },
+  "go1.20": { name: 4, pcSp: 16, pcFile: 20, pcLine: 24, unit: 32, flag: 41 },
 };
 
 /** `abi.FuncFlagAsm`, set from Go 1.18 on; before, the source file's name tells. */
@@ -94,14 +95,43 @@ export class FunctionTable {
   /** The source file of the instruction at `pc`, which is another function's where that was inlined. */
   fileAt(pc: number, index = this.find(pc)): string {
     if (index < 0) return "";
-    const number = this.#pcValue(index, this.#layout.pcFile, pc);
+    const number = this.#pcValue(index, this.#layout.pcFile, pc).value;
     return number < 0 ? "" : this.#fileName(index, number);
   }
 
   /** The source line of the instruction at `pc`, 0 if the table does not say. */
   line(pc: number): number {
     const index = this.find(pc);
-    return index < 0 ? 0 : Math.max(0, this.#pcValue(index, this.#layout.pcLine, pc));
+    return index < 0 ? 0 : Math.max(0, this.#pcValue(index, this.#layout.pcLine, pc).value);
+  }
+
+  /** The guest addresses [low, high) around `pc` that are of one line; empty if the table does not say. */
+  lineRange(pc: number): { readonly low: number; readonly high: number } {
+    const index = this.find(pc);
+    if (index < 0) return { low: pc, high: pc };
+    const { low, high } = this.#pcValue(index, this.#layout.pcLine, pc);
+    return { low, high };
+  }
+
+  /** The first address in a function that is of a line of the function's own file, -1 if there is none. */
+  addressOfLine(index: number, line: number): number {
+    const end = this.end[index]!;
+    for (let pc = this.start[index]!; pc < end;) {
+      const { value, high } = this.#pcValue(index, this.#layout.pcLine, pc);
+      if (value === line && this.fileAt(pc, index) === this.file(index)) return pc;
+      if (high <= pc) break;
+      pc = high;
+    }
+    return -1;
+  }
+
+  /**
+   * By how many bytes the stack pointer at `pc` is below the return address's place, which is where it was at the function's
+   * first instruction; -1 if the table does not say.
+   */
+  stackDepth(pc: number): number {
+    const index = this.find(pc);
+    return index < 0 ? -1 : this.#pcValue(index, this.#layout.pcSp, pc).value;
   }
 
   /** Whether the function was written in assembly: such code keeps to no calling convention. */
@@ -138,13 +168,14 @@ export class FunctionTable {
 
   /**
    * The value at `pc` of one of the function's pc-value tables: a list of (value delta, zig-zag; pc delta) pairs of
-   * variable-length integers that ends with a value delta of 0. -1: no such table or `pc` is not covered.
+   * variable-length integers that ends with a value delta of 0. -1, for no addresses: no such table or `pc` is not covered.
    */
-  #pcValue(index: number, field: number, pc: number): number {
+  #pcValue(index: number, field: number, pc: number): { value: number; low: number; high: number } {
+    const none = { value: -1, low: pc, high: pc };
     const { pclntab, records } = this.data;
     const { bytes } = this.#reader;
     const table = this.#reader.u32(records[index]! + field);
-    if (table === 0) return -1;
+    if (table === 0) return none;
     let at = pclntab.pctabOffset + table;
     const next = (): number => {
       let value = 0;
@@ -160,13 +191,14 @@ export class FunctionTable {
     const functionEnd = this.end[index]!;
     for (let first = true; ; first = false) {
       const delta = next();
-      if (delta === 0 && !first) return -1;
+      if (delta === 0 && !first) return none;
       value += delta & 1 ? ~(delta >>> 1) : delta >>> 1;
       const length = next();
-      if (length === 0) return -1;
+      if (length === 0) return none;
+      const low = end;
       end += length;
-      if (pc < end) return value;
-      if (end >= functionEnd) return -1;
+      if (pc < end) return { value, low, high: end };
+      if (end >= functionEnd) return none;
     }
   }
 }

@@ -1,7 +1,7 @@
 /** A Worker that runs guest threads, one after another. */
 import { CodeArena } from "../../jit/code-arena.js";
 import { CpuState, setPollWord } from "../../jit/cpu-state.js";
-import { CONTINUE, Executor, type ExecutionHooks, type GuestFault } from "../../jit/executor.js";
+import { CONTINUE, ENDED, Executor, REPLACED, type ExecutionHooks, type GuestFault } from "../../jit/executor.js";
 import { memoryDisplacement } from "../../jit/fault-address.js";
 import type { RecordDecoder } from "../../jit/interpreter/record-decoder.js";
 import { Records } from "../../jit/interpreter/records.js";
@@ -9,15 +9,15 @@ import { TranslationChannel } from "../../jit/channel.js";
 import type { HostClock, MachineHooks } from "../../runtime-shims/hooks.js";
 import { GUEST_BASE } from "../../runtime-shims/guest-memory.js";
 import { KernelMemory } from "../../runtime-shims/kernel-memory.js";
-import type { Outcome } from "../../runtime-shims/outcome.js";
 import { deliverPending, syscall } from "../../runtime-shims/personality.js";
-import { fault } from "../../runtime-shims/signal-delivery.js";
+import { fault, type Fault } from "../../runtime-shims/signal-delivery.js";
 import { Process } from "../../runtime-shims/process.js";
 import { SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP } from "../../runtime-shims/signals.js";
 import { syscallTable } from "../../runtime-shims/syscalls/index.js";
 import { NUMBER_REGISTER } from "../../runtime-shims/syscalls/table.js";
 import { beginThread } from "../../runtime-shims/thread-start.js";
 import type { Thread } from "../../runtime-shims/threads.js";
+import { ThreadControl } from "../debug/thread-control.js";
 import { Recorder } from "../trace/recorder.js";
 import { FunctionTable } from "../go/function-table.js";
 import type { GuestInit, MachineParts, WorkerMessage } from "./parts.js";
@@ -84,11 +84,27 @@ export function serveGuestThreads(init: GuestInit, platform: WorkerPlatform): ne
       return call();
     };
   }
+  const control =
+    parts.debug &&
+    new ThreadControl(parts.debug, worker, cpu, process.memory.bytes, () => platform.post({ type: "held", worker }));
+  if (control) {
+    const call = systemCall;
+    systemCall = () => control.systemCall(cpu.gpr32[2 * NUMBER_REGISTER]!, call);
+  }
   const hooks: ExecutionHooks = {
     syscall: systemCall,
-    probe: () => CONTINUE,
-    poll: () => deliverPending(thread),
-    fault: (what) => deliverFault(thread, what, platform),
+    probe(number) {
+      if (recorder && number < parts.trace!.probes) recorder.probe(number);
+      return control ? control.probe(number) : CONTINUE;
+    },
+    poll() {
+      const outcome = deliverPending(thread);
+      return outcome !== ENDED && control?.poll() ? REPLACED : outcome;
+    },
+    fault(what) {
+      const signal = describeFault(thread, what, platform);
+      return control && !control.takesSignal(signal.signal) ? REPLACED : fault(thread, signal);
+    },
     timeStamp: platform.clock.monotonicNs,
     startTranslator: () => platform.post({ type: "translator" }),
     loadDecoder: (memory, shapes, isTranslated) =>
@@ -108,7 +124,7 @@ export function serveGuestThreads(init: GuestInit, platform: WorkerPlatform): ne
       records: parts.records,
       interprets: parts.interprets,
       hooks,
-      ...(recorder ? { probe: recorder.probe } : {}),
+      ...(recorder && !control ? { probe: recorder.probe } : {}),
       counters: stats?.counters ?? null,
       now: () => platform.now(),
       isFunction: (pc) => {
@@ -119,7 +135,9 @@ export function serveGuestThreads(init: GuestInit, platform: WorkerPlatform): ne
     thread = beginThread(process, start, cpu);
     stats?.begin();
     recorder?.beginThread(thread.tid);
+    control?.beginThread(thread);
     executor.run();
+    control?.endThread();
     recorder?.endThread();
     stats?.end();
     pool.release(worker);
@@ -158,27 +176,28 @@ function machineHooks(
   };
 }
 
-function deliverFault(thread: Thread, what: GuestFault, platform: WorkerPlatform): Outcome {
+/** The signal that a processor exception becomes. */
+function describeFault(thread: Thread, what: GuestFault, platform: WorkerPlatform): Fault {
   const address = what.address >= 0 ? what.address : nilAddress(thread);
   switch (what.kind) {
     case "page":
-      return fault(thread, { signal: SIGSEGV, code: SEGV_MAPERR, address });
+      return { signal: SIGSEGV, code: SEGV_MAPERR, address };
     case "protection":
-      return fault(thread, { signal: SIGSEGV, code: SI_KERNEL, address });
+      return { signal: SIGSEGV, code: SI_KERNEL, address };
     case "divide":
-      return fault(thread, { signal: SIGFPE, code: FPE_INTDIV, address });
+      return { signal: SIGFPE, code: FPE_INTDIV, address };
     case "breakpoint":
-      return fault(thread, { signal: SIGTRAP, code: SI_KERNEL, address });
+      return { signal: SIGTRAP, code: SI_KERNEL, address };
     case "unimplemented":
       platform.report(
         `gojit: the instruction at 0x${address.toString(16)} (bytes ${codeBytes(thread, address)}) is not implemented`,
       );
-      return fault(thread, { signal: SIGILL, code: ILL_ILLOPN, address });
+      return { signal: SIGILL, code: ILL_ILLOPN, address };
     case "unaligned":
       platform.report(`gojit: atomic access to unaligned memory at 0x${address.toString(16)} is not implemented`);
-      return fault(thread, { signal: SIGBUS, code: BUS_ADRALN, address: 0 });
+      return { signal: SIGBUS, code: BUS_ADRALN, address: 0 };
     case "illegal":
-      return fault(thread, { signal: SIGILL, code: ILL_ILLOPN, address });
+      return { signal: SIGILL, code: ILL_ILLOPN, address };
   }
 }
 

@@ -12,6 +12,7 @@ import { executedInstructions, setPollWord } from "../../jit/cpu-state.js";
 import type { HostClock, ThreadStart } from "../../runtime-shims/hooks.js";
 import { KernelMemory } from "../../runtime-shims/kernel-memory.js";
 import { runTimers } from "../../runtime-shims/timers.js";
+import { DebugControl } from "../debug/control.js";
 import { EventRing } from "../trace/event-ring.js";
 import type { TracePlan } from "../trace/recorder.js";
 import type { GoMetadata } from "../go/metadata.js";
@@ -52,6 +53,8 @@ export interface MachineOptions extends ProcessOptions {
   readonly probes: readonly number[];
   /** What is recorded of the run, or null; `eventRings` has it. */
   readonly trace: TracePlan | null;
+  /** Whether a debugger may hold threads: then all registers are right wherever one is held. */
+  readonly debug: boolean;
 }
 
 /** How the process ended. */
@@ -85,6 +88,8 @@ export class Machine {
   readonly arena: CodeArena;
   readonly records: Records;
   readonly probes: Probes;
+  /** Called when a Worker holds its thread for the debugger. */
+  onHeld: ((worker: number) => void) | undefined;
   /** Of each Worker that was started, if the run is traced. */
   readonly eventRings: EventRing[] = [];
   readonly kernel: KernelMemory;
@@ -135,12 +140,13 @@ export class Machine {
       channel: TranslationChannel.allocate(),
       pool: this.pool.buffer,
       probes: this.probes.buffer,
-      convention: options.go?.abi ?? "none",
+      convention: options.debug ? "none" : (options.go?.abi ?? "none"),
       functions: options.go?.functions.data ?? null,
       programEnd: last.vaddr + last.memSize,
       strace: options.strace,
       stats: options.stats ? allocateStats() : null,
       trace: options.trace,
+      debug: options.debug ? DebugControl.allocate() : null,
       platform: platform.workerData,
     };
     this.first = mapProgram(this.kernel, guestMemory, platform.clock, options);
@@ -191,12 +197,29 @@ export class Machine {
   changeProbes({ set = [], clear = [] }: { set?: readonly number[]; clear?: readonly number[] }): void {
     for (const pc of set) this.probes.set(pc);
     for (const pc of clear) this.probes.clear(pc);
-    for (const pc of [...set, ...clear]) {
-      this.arena.invalidate(pc, 1);
-      this.records.invalidate(pc, 1);
-    }
+    for (const pc of [...set, ...clear]) this.codeChanged(pc, 1);
     // Each thread goes on in the code that it is in until it comes to its dispatcher.
+    this.kickAll();
+  }
+  /** Forgets what was made of guest code that is no longer the same. */
+  codeChanged(start: number, length: number): void {
+    this.arena.invalidate(start, length);
+    this.records.invalidate(start, length);
+  }
+  /** Sets a probe at every instruction, or only where there is one of its own. */
+  probeEverything(on: boolean): void {
+    if (this.probes.everywhere === on) return;
+    this.probes.everywhere = on;
+    this.codeChanged(0, 2 ** 32);
+    this.kickAll();
+  }
+  /** Makes all threads come to their dispatchers. */
+  kickAll(): void {
     for (const memory of this.cpuMemories) if (memory) setPollWord(memory);
+  }
+  /** CPU block of a Worker that was started. */
+  cpuMemory(worker: number): WebAssembly.Memory {
+    return this.cpuMemories[worker]!;
   }
 
   /** Ends every Worker. */
@@ -277,6 +300,9 @@ export class Machine {
         break;
       case "timers":
         this.armTimers();
+        break;
+      case "held":
+        this.onHeld?.(message.worker);
         break;
       case "broken":
         this.settle.reject(new MachineError(message.what));

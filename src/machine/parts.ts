@@ -36,6 +36,8 @@ export interface MachineParts {
   readonly stats: StatsBuffers | null;
   /** Null unless the run is traced. */
   readonly trace: TracePlan | null;
+  /** Buffer of `DebugControl`, or null unless a debugger may hold threads. */
+  readonly debug: SharedArrayBuffer | null;
   /** What the platform's own side of the Worker needs, e.g. the mounts. */
   readonly platform: unknown;
 }
@@ -70,6 +72,8 @@ export type WorkerMessage =
   /** A thread waits for the translator. */
   | { readonly type: "translator" }
   | { readonly type: "timers" }
+  /** Worker `worker` is held: see debug/control.ts. */
+  | { readonly type: "held"; readonly worker: number }
   /** Something is wrong in gojit itself. */
   | { readonly type: "broken"; readonly what: string };
 

@@ -7,6 +7,8 @@ export interface TracePlan {
   readonly module: WebAssembly.Module;
   /** Of `allocateShared`. */
   readonly shared: WebAssembly.Memory;
+  /** Probes with a number below this are the trace's. */
+  readonly probes: number;
   /** Numbers of the plans for the beginning and the end of system calls, or null. */
   readonly systemCalls: SystemCallPlans | null;
 }

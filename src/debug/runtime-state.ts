@@ -1,0 +1,294 @@
+/**
+ * What the Go runtime's structures say of a stopped program: its goroutines, Ms and Ps, and their stacks. Read from guest
+ * memory, with addresses from the code and offsets from the layout of its release; see runtime-layout.ts.
+ */
+import type { CpuState } from "../../jit/cpu-state.js";
+import { mnemonicName, OP_MEM } from "../../jit/decode.js";
+import { RSP } from "../../jit/registers.js";
+import type { GuestMemory } from "../../runtime-shims/guest-memory.js";
+import type { GoMetadata } from "../go/metadata.js";
+import { LAST_LAYOUT, runtimeLayout, type RuntimeLayout } from "../go/runtime-layout.js";
+import { readWaitReasons } from "../go/wait-reasons.js";
+import { ImageCode } from "../image-code.js";
+import type { Program } from "../program.js";
+import { instructions } from "../trace/bootstrap-code.js";
+import type { Debugger, DebugThread } from "./debugger.js";
+
+/** Names of `g.atomicstatus`, runtime2.go. */
+const GOROUTINE_STATUS = [
+  "idle",
+  "runnable",
+  "running",
+  "syscall",
+  "waiting",
+  "moribund",
+  "dead",
+  "enqueue",
+  "copystack",
+  "preempted",
+  "leaked",
+  "deadextra",
+];
+/** Set while the collector scans the stack. */
+const SCANNING = 0x1000;
+const PROCESSOR_STATUS = ["idle", "running", "syscall", "gcstop", "dead"];
+/** The status of a P follows its id, in all releases. */
+const STATUS_AFTER_ID = 4;
+
+export interface Frame {
+  readonly pc: number;
+  /** The stack pointer in this frame. */
+  readonly sp: number;
+  /** The linker's name of the function; empty outside Go's code. What was inlined there has the name of what it is in. */
+  readonly function: string;
+  /** Source file and line; "" and 0 where the program does not say. */
+  readonly file: string;
+  readonly line: number;
+}
+
+export interface Goroutine {
+  readonly id: number;
+  /** Guest address of its `runtime.g`. */
+  readonly g: number;
+  /** Such as "waiting"; see GOROUTINE_STATUS. */
+  readonly status: string;
+  /** Why it waits, such as "chan receive"; empty unless it does. */
+  readonly waitReason: string;
+  /** The Linux thread that runs it, or that its system call is made on; undefined if it is on none. */
+  readonly thread: number | undefined;
+  readonly stack: { readonly low: number; readonly high: number };
+}
+
+export interface RuntimeM {
+  readonly id: number;
+  /** Guest address of its `runtime.m`. */
+  readonly m: number;
+  /** Its Linux thread. */
+  readonly thread: number;
+  /** The id of the goroutine that it runs, 0 for none. */
+  readonly goroutine: number;
+  /** The id of its P, or -1. */
+  readonly p: number;
+}
+
+export interface RuntimeP {
+  readonly id: number;
+  /** Guest address of its `runtime.p`. */
+  readonly p: number;
+  readonly status: string;
+  /** The id of the M that has it, or -1. */
+  readonly m: number;
+  /** Goroutines in its local run queue, `runnext` left out. */
+  readonly queued: number;
+}
+
+/** Where a goroutine's execution stands. */
+interface Position {
+  readonly pc: number;
+  readonly sp: number;
+}
+
+const MAX_LISTED = 1 << 20;
+const MAX_FRAMES = 1000;
+
+/** Functions below which there is nothing on their stacks. */
+const BOTTOMS = new Set([
+  "runtime.goexit",
+  "runtime.mstart",
+  "runtime.rt0_go",
+  "runtime.sigreturn",
+  "runtime.sigreturn__sigaction",
+  "_rt0_amd64_linux",
+  "_rt0_amd64",
+  "runtime.clone",
+]);
+/** What calls on g0's stack for the goroutine that the M runs. */
+const STACK_SWITCHES = new Set(["runtime.systemstack", "runtime.mcall", "runtime.morestack"]);
+
+export class RuntimeState {
+  readonly layout: RuntimeLayout;
+  private readonly debug: Debugger;
+  private readonly memory: GuestMemory;
+  private readonly go: GoMetadata;
+  private readonly waitReasons: readonly string[];
+  /** Guest addresses of `runtime.allgs`, and of what may be `runtime.allp`. */
+  private readonly allgs: readonly number[];
+  private readonly allp: readonly number[];
+
+  constructor(program: Program, debug: Debugger) {
+    this.debug = debug;
+    this.memory = debug.memory;
+    this.go = program.go;
+    const minor = Number(/^go1\.(\d+)/.exec(program.go.version)?.[1] ?? LAST_LAYOUT);
+    this.layout = runtimeLayout(minor);
+    this.waitReasons = readWaitReasons(program.image);
+    this.allgs = slicesIn(program, "runtime.allgadd");
+    this.allp = slicesIn(program, "runtime.procresize");
+  }
+
+  /** Guest address of the g that a thread has in TLS; 0 before there is one. */
+  g(registers: CpuState): number {
+    return registers.fsBase === 0 ? 0 : this.word(registers.fsBase - 8);
+  }
+  goroutineId(g: number): number {
+    return g === 0 ? 0 : this.word(g + this.layout.gGoid);
+  }
+  /** The id of the goroutine that a thread runs, also while it is on g0's stack for it; 0 for none. */
+  goroutineOf(registers: CpuState): number {
+    const g = this.g(registers);
+    const id = this.goroutineId(g);
+    return id || this.goroutineId(this.curg(this.m(g)));
+  }
+
+  /** `g.stack.hi`; 0 for no g. */
+  stackTop(g: number): number {
+    return g === 0 ? 0 : this.word(g + this.layout.gStack + 8);
+  }
+
+  goroutines(): Goroutine[] {
+    const { layout } = this;
+    const threads = new Map<number, number>();
+    for (const thread of this.debug.threads()) {
+      const curg = this.curg(this.m(this.g(this.debug.registers(thread))));
+      if (curg) threads.set(curg, thread.tid);
+    }
+    const found: Goroutine[] = [];
+    for (const g of this.elements(this.allgs)) {
+      const id = this.goroutineId(g);
+      const status = GOROUTINE_STATUS[this.int(g + layout.gStatus) & ~SCANNING] ?? "unknown";
+      if (id === 0 || status === "dead" || status === "deadextra" || status === "idle") continue;
+      const reason = this.memory.readable(g + layout.gWaitreason, 1) ? this.memory.getUint8(g + layout.gWaitreason) : 0;
+      found.push({
+        id,
+        g,
+        status,
+        waitReason: status === "waiting" ? (this.waitReasons[reason] ?? "") : "",
+        thread: threads.get(g),
+        stack: { low: this.word(g + layout.gStack), high: this.word(g + layout.gStack + 8) },
+      });
+    }
+    return found;
+  }
+
+  ms(): RuntimeM[] {
+    const { layout } = this;
+    const found: RuntimeM[] = [];
+    for (const thread of this.debug.threads()) {
+      const m = this.m(this.g(this.debug.registers(thread)));
+      if (m === 0) continue;
+      const p = this.word(m + layout.mP);
+      found.push({
+        id: this.word(m + layout.mId),
+        m,
+        thread: thread.tid,
+        goroutine: this.goroutineId(this.curg(m)),
+        p: p === 0 ? -1 : this.int(p + layout.pId),
+      });
+    }
+    return found.sort((a, b) => a.id - b.id);
+  }
+
+  ps(): RuntimeP[] {
+    const { layout } = this;
+    const ms = this.ms();
+    const pointers = this.allp
+      .map((at) => this.elements([at]))
+      .find((list) => list.length > 0 && list.every((p, id) => this.int(p + layout.pId) === id));
+    return (pointers ?? []).map((p, id) => ({
+      id,
+      p,
+      status: PROCESSOR_STATUS[this.int(p + layout.pId + STATUS_AFTER_ID)] ?? "unknown",
+      m: ms.find((m) => m.p === id)?.id ?? -1,
+      queued: (this.int(p + layout.pRunqhead + 4) - this.int(p + layout.pRunqhead)) >>> 0,
+    }));
+  }
+
+  /** The frames of a thread's stack, from the innermost on; below a switch of stacks those of the goroutine follow. */
+  threadFrames(thread: DebugThread): Frame[] {
+    const registers = this.debug.registers(thread);
+    return this.frames({ pc: registers.rip, sp: Number(registers.gpr[RSP]) }, this.g(registers));
+  }
+  /** The same of a goroutine, running or not. */
+  goroutineFrames({ g, thread: tid }: Goroutine): Frame[] {
+    const thread = tid === undefined ? undefined : this.debug.thread(tid);
+    if (thread && this.g(this.debug.registers(thread)) === g) return this.threadFrames(thread);
+    return this.frames(this.saved(g), g);
+  }
+
+  private frames(from: Position, g: number): Frame[] {
+    const { functions } = this.go;
+    const frames: Frame[] = [];
+    const m = this.m(g);
+    let goroutine = g;
+    let { pc, sp } = from;
+    while (frames.length < MAX_FRAMES) {
+      const index = functions.find(pc);
+      const name = index < 0 ? "" : functions.name(index);
+      // A return address is behind its call, and may be of the next line.
+      const called = frames.length > 0 && index >= 0 && pc > functions.start[index]! ? pc - 1 : pc;
+      frames.push({ pc, sp, function: name, file: functions.fileAt(called, index), line: functions.line(called) });
+      const curg = this.curg(m);
+      if (STACK_SWITCHES.has(name) && goroutine !== curg && curg !== 0 && this.goroutineId(goroutine) === 0) {
+        goroutine = curg;
+        ({ pc, sp } = this.saved(curg));
+        continue;
+      }
+      const depth = index < 0 ? -1 : functions.stackDepth(pc);
+      if (depth < 0 || BOTTOMS.has(name)) break;
+      sp += depth;
+      pc = this.word(sp);
+      sp += 8;
+      if (pc === 0) break;
+    }
+    return frames;
+  }
+
+  /** `g.sched`. */
+  private saved(g: number): Position {
+    return { sp: this.word(g + this.layout.gSched), pc: this.word(g + this.layout.gSched + 8) };
+  }
+  /** The frame pointer in `g.sched`. */
+  savedRegisters(g: number): { readonly rip: number; readonly rsp: number; readonly rbp: number } {
+    const { pc, sp } = this.saved(g);
+    return { rip: pc, rsp: sp, rbp: this.word(g + this.layout.gSched + this.layout.gobufBp) };
+  }
+
+  private m(g: number): number {
+    return g === 0 ? 0 : this.word(g + this.layout.gM);
+  }
+  private curg(m: number): number {
+    return m === 0 ? 0 : this.word(m + this.layout.mCurg);
+  }
+
+  /** The words of the first slice of pointers among those at `candidates` that can be read. */
+  private elements(candidates: readonly number[]): number[] {
+    for (const at of candidates) {
+      const data = this.word(at);
+      const length = this.word(at + 8);
+      if (data === 0 || length === 0 || length > this.word(at + 16) || length > MAX_LISTED) continue;
+      if (!this.memory.readable(data, 8 * length)) continue;
+      const words = Array.from({ length }, (_, i) => this.word(data + 8 * i));
+      if (words.every((word) => word !== 0 && this.memory.readable(word, 8))) return words;
+    }
+    return [];
+  }
+  /** A pointer or count at a guest address; 0 where nothing can be read. */
+  private word(address: number): number {
+    return this.memory.readable(address, 8) ? this.memory.getUint64(address) : 0;
+  }
+  private int(address: number): number {
+    return this.memory.readable(address, 4) ? this.memory.getInt32(address) : 0;
+  }
+}
+
+/** Guest addresses of three words in a row that a function names, as it does with a slice: data, length and capacity. */
+function slicesIn(program: Program, name: string): number[] {
+  const named = new Set<number>();
+  for (const { mnemonic, operands } of instructions(new ImageCode(program), program.go.functions, name)) {
+    if (mnemonicName(mnemonic) === "Call") continue;
+    for (const operand of operands)
+      if (operand.kind === OP_MEM && operand.base < 0 && operand.index < 0 && !operand.fs)
+        named.add(operand.disp >>> 0);
+  }
+  return [...named].filter((address) => named.has(address + 8) && named.has(address + 16));
+}

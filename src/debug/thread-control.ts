@@ -1,0 +1,108 @@
+/** A debugger's side of a Worker that runs guest threads: holds the thread where the debugger wants to look at it. */
+import { CONTINUE, REPLACED, type Continuation } from "../../jit/executor.js";
+import type { CpuState } from "../../jit/cpu-state.js";
+import { EVERY_INSTRUCTION } from "../../jit/probes.js";
+import { ENDED } from "../../runtime-shims/outcome.js";
+import type { Thread } from "../../runtime-shims/threads.js";
+import { ACTIVITY, DebugControl, ORDER, REASON, type Order, type Reason } from "./control.js";
+
+/** Where nothing runs. */
+const NOWHERE = -1;
+
+export class ThreadControl {
+  private readonly control: DebugControl;
+  private readonly worker: number;
+  private readonly cpu: CpuState;
+  /** The guest's memory, from `GUEST_BASE` on. */
+  private readonly guest: Uint8Array;
+  private readonly report: () => void;
+  /** What it steps through, [low, high); low is `NOWHERE` while it does not step. */
+  private low = NOWHERE;
+  private high = NOWHERE;
+  /** Where it was held outside a probe: a probe there has been answered by that. */
+  private passing = NOWHERE;
+
+  /** @param report tells the debugger that the Worker is held */
+  constructor(buffer: SharedArrayBuffer, worker: number, cpu: CpuState, guest: Uint8Array, report: () => void) {
+    this.control = new DebugControl(buffer);
+    this.worker = worker;
+    this.cpu = cpu;
+    this.guest = guest;
+    this.report = report;
+  }
+
+  /** A thread is about to run its first instruction. */
+  beginThread(thread: Thread): void {
+    this.low = NOWHERE;
+    this.control.begin(this.worker, thread.tid, thread.slot);
+    if (this.control.stopping) this.hold(REASON.began, 0);
+  }
+  endThread(): void {
+    this.control.setActivity(this.worker, ACTIVITY.idle);
+  }
+
+  /** At a probe: see `ExecutionHooks.probe`. */
+  probe(number: number): Continuation {
+    const { control, cpu } = this;
+    const pc = cpu.rip;
+    if (this.passing === pc) {
+      this.passing = NOWHERE;
+      return CONTINUE;
+    }
+    this.passing = NOWHERE;
+    const watch = control.changedWatch(this.guest);
+    if (watch >= 0) return this.holdAt(REASON.watchpoint, watch);
+    if (number !== EVERY_INSTRUCTION && control.isBreakpoint(number)) return this.holdAt(REASON.breakpoint, number);
+    if (this.low !== NOWHERE && (pc < this.low || pc >= this.high)) return this.holdAt(REASON.stepped, 0);
+    if (control.stopping) return this.holdAt(REASON.stopped, 0);
+    return CONTINUE;
+  }
+
+  /** When the poll word was set: whether the thread has been held, and so may be elsewhere. */
+  poll(): boolean {
+    if (!this.control.stopping) return false;
+    this.holdBetween(REASON.stopped, 0);
+    return true;
+  }
+
+  /** A system call: `call` makes it. */
+  systemCall(nr: number, call: () => Continuation): Continuation {
+    const { control, worker } = this;
+    const hooked = control.isHookedCall(nr);
+    const skipped = hooked && this.hold(REASON.callBegins, nr) === ORDER.skip;
+    let outcome: Continuation = CONTINUE;
+    if (!skipped) {
+      control.setActivity(worker, ACTIVITY.inCall);
+      outcome = call();
+      if (outcome === ENDED) return ENDED;
+      control.setActivity(worker, ACTIVITY.running);
+      if (hooked) this.hold(REASON.callReturned, nr);
+    }
+    if (!control.stopping) return hooked ? REPLACED : outcome;
+    this.holdBetween(REASON.stopped, 0);
+    return REPLACED;
+  }
+
+  /** At a processor exception: whether it is to become a signal. */
+  takesSignal(signo: number): boolean {
+    return this.hold(REASON.signal, signo) !== ORDER.skip;
+  }
+
+  /** Held at a probe, that `Executor` passes when the thread comes there again. */
+  private holdAt(reason: Reason, detail: number): Continuation {
+    this.hold(reason, detail);
+    return REPLACED;
+  }
+  private holdBetween(reason: Reason, detail: number): void {
+    this.hold(reason, detail);
+    this.passing = this.cpu.rip;
+  }
+  private hold(reason: Reason, detail: number): Order {
+    this.control.hold(this.worker, reason, detail);
+    this.report();
+    const { order, low, high } = this.control.waitForOrder(this.worker);
+    this.low = order === ORDER.step ? low : NOWHERE;
+    this.high = high;
+    return order;
+  }
+}
