@@ -160,7 +160,8 @@ export class Executor {
       if (this.ended) return;
       if (pc === UNWIND_PC) pc = this.cpu.rip;
       this.followChanges();
-      if (this.cpu.pending[0] !== 0) {
+      // What has been answered at a probe happens before a signal does.
+      if (this.cpu.pending[0] !== 0 && this.passing !== pc) {
         this.counters?.add("poll", 1);
         this.cpu.rip = pc;
         pc = this.follow(this.hooks.poll(), pc);

@@ -7,7 +7,6 @@ import { fetchProgram, unreadable } from "./fetch-program.js";
 import { nodeRemotePlatform } from "./machine/node-platform.js";
 import { runOn, type RunPlatform } from "./run.js";
 import type { RunOptions, RunResult, StartOptions } from "./run-options.js";
-import { startOn } from "./start.js";
 
 export * from "./api.js";
 
@@ -39,6 +38,8 @@ export function run(options: RunOptions): Promise<RunResult> {
  * slower than with `run`, since all registers must be right wherever it may stop.
  * @throws GojitError if the options, the program or the engine are unfit
  */
-export function start(options: StartOptions): Promise<GuestProcess> {
+export async function start(options: StartOptions): Promise<GuestProcess> {
+  // With it comes the decoder, which `run` leaves to its Workers.
+  const { startOn } = await import("./start.js");
   return startOn(platform, options);
 }

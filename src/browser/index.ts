@@ -3,7 +3,6 @@ import type { GuestProcess } from "../debug/guest-process.js";
 import { fetchProgram } from "../fetch-program.js";
 import { runOn, type RunPlatform } from "../run.js";
 import type { RunOptions, RunResult, StartOptions } from "../run-options.js";
-import { startOn } from "../start.js";
 import { browserPlatform } from "./platform.js";
 
 export * from "../api.js";
@@ -20,6 +19,8 @@ export function run(options: RunOptions): Promise<RunResult> {
 }
 
 /** See `start` in ../index.ts. */
-export function start(options: StartOptions): Promise<GuestProcess> {
+export async function start(options: StartOptions): Promise<GuestProcess> {
+  // With it comes the decoder, which `run` leaves to its Workers.
+  const { startOn } = await import("../start.js");
   return startOn(platform, options);
 }

@@ -70,6 +70,7 @@ const W_LOW = 4;
 const W_HIGH = 5;
 const W_TID = 6;
 const W_SLOT = 7;
+const W_LIMIT = 8;
 const ROW_WORDS = 16;
 // Words of a watchpoint.
 const V_ADDRESS = 0;
@@ -85,6 +86,15 @@ const BREAKPOINTS_AT = WATCHES_AT + MAX_WATCHES * WATCH_WORDS;
 /** A bit for each system call that is hooked. */
 const CALLS_AT = BREAKPOINTS_AT + MAX_PROBES / 32;
 const WORDS = CALLS_AT + MAX_CALLS / 32;
+
+/** Guest addresses [low, high) to step through, as long as RSP is not above `limit`: then a recursive call has returned. */
+export interface StepRange {
+  readonly low: number;
+  readonly high: number;
+  readonly limit: number;
+}
+/** Of a single instruction. */
+export const ONE_INSTRUCTION: StepRange = { low: 0, high: 0, limit: 0 };
 
 /** A watched place: `length` is 1 to 8 bytes. */
 export interface WatchedPlace {
@@ -127,12 +137,13 @@ export class DebugControl {
     };
   }
 
-  /** Lets a held Worker go on. @param range with `ORDER.step`: [low, high) of guest addresses to step through */
-  resume(worker: number, order: Order, range: { readonly low: number; readonly high: number }): void {
+  /** Lets a held Worker go on. @param range with `ORDER.step`: what to step through */
+  resume(worker: number, order: Order, range: StepRange): void {
     const { words } = this;
     const at = rowAt(worker);
     words[at + W_LOW] = range.low;
     words[at + W_HIGH] = range.high;
+    words[at + W_LIMIT] = range.limit;
     // At once: who asks after this must not find it held for the old reason.
     Atomics.store(words, at + W_ACTIVITY, ACTIVITY.running);
     Atomics.store(words, at + W_RESUME, order);
@@ -187,12 +198,13 @@ export class DebugControl {
     Atomics.store(words, at + W_RESUME, ORDER.wait);
     Atomics.store(words, at + W_ACTIVITY, ACTIVITY.held);
   }
-  waitForOrder(worker: number): { readonly order: Order; readonly low: number; readonly high: number } {
+  waitForOrder(worker: number): { readonly order: Order; readonly range: StepRange } {
     const { words } = this;
     const at = rowAt(worker);
     let order: number;
     while ((order = Atomics.load(words, at + W_RESUME)) === ORDER.wait) Atomics.wait(words, at + W_RESUME, ORDER.wait);
-    return { order: order as Order, low: words[at + W_LOW]! >>> 0, high: words[at + W_HIGH]! >>> 0 };
+    const [low, high, limit] = [W_LOW, W_HIGH, W_LIMIT].map((word) => words[at + word]! >>> 0);
+    return { order: order as Order, range: { low: low!, high: high!, limit: limit! } };
   }
 
   /** The first watchpoint whose value is not what any Worker has last seen there, or -1. */

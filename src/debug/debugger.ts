@@ -11,7 +11,17 @@ import { raiseProcessSignal, SI_USER } from "../../runtime-shims/signals.js";
 import { row as threadRow, rowOf } from "../../runtime-shims/threads.js";
 import type { Machine } from "../machine/machine.js";
 import { MAX_WORKERS } from "../machine/thread-pool.js";
-import { ACTIVITY, DebugControl, MAX_WATCHES, ORDER, REASON, type Order, type WatchedPlace } from "./control.js";
+import {
+  ACTIVITY,
+  DebugControl,
+  MAX_WATCHES,
+  ONE_INSTRUCTION,
+  ORDER,
+  REASON,
+  type Order,
+  type StepRange,
+  type WatchedPlace,
+} from "./control.js";
 
 /** Why the program has stopped. */
 export interface Stop {
@@ -30,12 +40,6 @@ export interface DebugThread {
   readonly worker: number;
   /** True if it is blocked in a system call. */
   readonly inCall: boolean;
-}
-
-/** A guest address range [low, high) to step through. */
-export interface StepRange {
-  readonly low: number;
-  readonly high: number;
 }
 
 /** What a breakpoint does when a thread comes to it: lets it go on, or stops the program for that reason. */
@@ -60,9 +64,6 @@ interface Going {
 
 /** How long a thread in a system call may take to come out or to wait before it counts as blocked. */
 const SETTLE_MS = 20;
-
-const NO_RANGE: StepRange = { low: 0, high: 0 };
-const instructionAt: StepRange = NO_RANGE;
 
 export class Debugger {
   readonly memory: GuestMemory;
@@ -225,7 +226,7 @@ export class Debugger {
     for (const { tid, worker } of this.threads()) {
       const range = steps.get(tid);
       if (range === undefined && !others) continue;
-      this.going.set(worker, range === undefined ? {} : { range: range ?? instructionAt });
+      this.going.set(worker, range === undefined ? {} : { range: range ?? ONE_INSTRUCTION });
       this.go(worker);
     }
   }
@@ -239,7 +240,8 @@ export class Debugger {
   /** Throws away the signal that a thread is held with. */
   dropSignal({ worker }: DebugThread): void {
     const { activity, reason } = this.control.row(worker);
-    if (activity === ACTIVITY.held && reason === REASON.signal) this.control.resume(worker, ORDER.skip, NO_RANGE);
+    if (activity === ACTIVITY.held && reason === REASON.signal)
+      this.control.resume(worker, ORDER.skip, ONE_INSTRUCTION);
   }
 
   /** The program has ended: nothing will stop any more. */
@@ -264,10 +266,10 @@ export class Debugger {
       }
       case REASON.callBegins: {
         const result = await this.beginCall(thread, detail);
-        if (result === undefined) this.control.resume(worker, ORDER.go, NO_RANGE);
+        if (result === undefined) this.control.resume(worker, ORDER.go, ONE_INSTRUCTION);
         else {
           this.registers(thread).gpr[0] = BigInt.asUintN(64, BigInt(result));
-          this.control.resume(worker, ORDER.skip, NO_RANGE);
+          this.control.resume(worker, ORDER.skip, ONE_INSTRUCTION);
         }
         break;
       }
@@ -363,6 +365,6 @@ export class Debugger {
     if (this.control.row(worker).activity !== ACTIVITY.held) return;
     const { range } = this.going.get(worker) ?? {};
     const order: Order = range ? ORDER.step : ORDER.go;
-    this.control.resume(worker, order, range ?? NO_RANGE);
+    this.control.resume(worker, order, range ?? ONE_INSTRUCTION);
   }
 }

@@ -5,10 +5,19 @@ import { GojitError } from "../errors.js";
 import type { Program } from "../program.js";
 import type { RunResult } from "../run-options.js";
 import type { TraceEvent } from "../trace/trace-event.js";
-import type { BreakpointVerdict, Debugger, DebugThread, StepRange, Stop } from "./debugger.js";
+import type { StepRange } from "./control.js";
+import type { BreakpointVerdict, Debugger, DebugThread, Stop } from "./debugger.js";
 import type { EventStream } from "./event-stream.js";
 import { readRegisters, writeRegister, type RegisterName, type Registers } from "./registers.js";
-import { RuntimeState, type Frame, type Goroutine, type RuntimeM, type RuntimeP } from "./runtime-state.js";
+import {
+  RuntimeState,
+  UCONTEXT_RIP,
+  UCONTEXT_RSP,
+  type Frame,
+  type Goroutine,
+  type RuntimeM,
+  type RuntimeP,
+} from "./runtime-state.js";
 import { Symbols } from "./symbols.js";
 
 /** A guest address, or what `Symbols.find` takes: `main.f`, `main.f+0x12`, `file.go:12`. */
@@ -137,7 +146,9 @@ export class GuestProcess {
     const start = this.position(registers);
     const line = functions.line(registers.rip);
     for (let tid = thread; ;) {
-      const stop = await this.stepThrough(tid, functions.lineRange(registers.rip));
+      const { rip, gpr } = registers;
+      const limit = Number(gpr[RSP]) + Math.max(0, functions.stackDepth(rip));
+      const stop = await this.stepThrough(tid, { ...functions.lineRange(rip), limit });
       if (stop?.reason !== "step" || stop.thread !== tid) return stop;
       registers = this.debug.registers(this.heldThread(tid));
       const interrupted = this.interruptedBySignal(registers);
@@ -250,7 +261,7 @@ export class GuestProcess {
   /** Calls back whenever a function is called; only the calling thread waits. */
   before(name: string, callback: (call: FunctionCall) => void | Promise<void>): Removable {
     const argument = this.argumentReader(name);
-    return this.probe(name, async (hit, registers): Promise<"go"> => {
+    return this.probe(this.state.bodyOf(this.symbols.find(name)), async (hit, registers): Promise<"go"> => {
       await callback({ ...hit, argument: (index) => argument(registers, index) });
       return "go";
     });
@@ -266,7 +277,7 @@ export class GuestProcess {
       await callback({ ...hit, result: (index) => registers.gpr[registerOf(index)]! });
       return "go";
     };
-    const entry = this.probe(name, (_hit, registers) => {
+    const entry = this.probe(this.state.bodyOf(this.symbols.find(name)), (_hit, registers) => {
       const sp = Number(registers.gpr[RSP]);
       const address = this.word(sp);
       waiting.set(this.frameKey(registers, sp + 8), address);
@@ -375,7 +386,7 @@ export class GuestProcess {
   private interruptedBySignal(registers: CpuState): { address: number; key: string } | undefined {
     const place = this.symbols.describe(registers.rip);
     if (place?.offset !== 0 || !place.function.startsWith("runtime.sigtramp")) return undefined;
-    // The third argument is the ucontext: asm/ucontext.h and asm/sigcontext.h.
+    // The third argument is the ucontext.
     const context = Number(registers.gpr[RDX]);
     const sp = this.word(context + UCONTEXT_RSP);
     return { address: this.word(context + UCONTEXT_RIP), key: this.frameKey(registers, sp) };
@@ -392,9 +403,6 @@ export class GuestProcess {
     return { goroutine: g, depth: this.state.stackTop(g) - Number(registers.gpr[RSP]) - bytes };
   }
 }
-
-const UCONTEXT_RSP = 160;
-const UCONTEXT_RIP = 168;
 
 function registerOf(index: number): number {
   const register = ARGUMENT_REGISTERS[index];

@@ -3,7 +3,7 @@
  * memory, with addresses from the code and offsets from the layout of its release; see runtime-layout.ts.
  */
 import type { CpuState } from "../../jit/cpu-state.js";
-import { mnemonicName, OP_MEM } from "../../jit/decode.js";
+import { InstructionDecoder, mnemonicName, OP_GPR, OP_MEM } from "../../jit/decode.js";
 import { RSP } from "../../jit/registers.js";
 import type { GuestMemory } from "../../runtime-shims/guest-memory.js";
 import type { GoMetadata } from "../go/metadata.js";
@@ -90,18 +90,23 @@ interface Position {
 
 const MAX_LISTED = 1 << 20;
 const MAX_FRAMES = 1000;
+/** Where the comparison with the stack guard is, if there is one. */
+const PROLOGUE_BYTES = 48;
 
 /** Functions below which there is nothing on their stacks. */
 const BOTTOMS = new Set([
   "runtime.goexit",
   "runtime.mstart",
   "runtime.rt0_go",
-  "runtime.sigreturn",
-  "runtime.sigreturn__sigaction",
   "_rt0_amd64_linux",
   "_rt0_amd64",
   "runtime.clone",
 ]);
+/** Where signal handlers return to. */
+const SIGNAL_RETURNS = new Set(["runtime.sigreturn", "runtime.sigreturn__sigaction"]);
+/** In a ucontext: asm/ucontext.h and asm/sigcontext.h. */
+export const UCONTEXT_RSP = 160;
+export const UCONTEXT_RIP = 168;
 /** What calls on g0's stack for the goroutine that the M runs. */
 const STACK_SWITCHES = new Set(["runtime.systemstack", "runtime.mcall", "runtime.morestack"]);
 
@@ -143,6 +148,29 @@ export class RuntimeState {
   /** `g.stack.hi`; 0 for no g. */
   stackTop(g: number): number {
     return g === 0 ? 0 : this.word(g + this.layout.gStack + 8);
+  }
+
+  /**
+   * Where a function begins that has enough stack and has not been asked to give way: behind the comparison of its stack
+   * pointer with `g.stackguard0`, if it has one. To what is before that it may come back. No argument has been touched.
+   */
+  bodyOf(entry: number): number {
+    const decoder = new InstructionDecoder();
+    decoder.open(this.debug.read(entry, PROLOGUE_BYTES), entry);
+    let compared = false;
+    let body = entry;
+    decoder.decodeFrom(entry, ({ mnemonic, operands: [to, from], target, next }) => {
+      const name = mnemonicName(mnemonic);
+      if (compared) {
+        if (target >= 0) body = next;
+        return false;
+      }
+      compared =
+        name === "Cmp" && to?.kind === OP_GPR && from?.kind === OP_MEM && from.disp === this.layout.gStack + 16;
+      return compared || name === "Lea" || name === "Mov";
+    });
+    decoder.close();
+    return body;
   }
 
   goroutines(): Goroutine[] {
@@ -231,6 +259,12 @@ export class RuntimeState {
       if (STACK_SWITCHES.has(name) && goroutine !== curg && curg !== 0 && this.goroutineId(goroutine) === 0) {
         goroutine = curg;
         ({ pc, sp } = this.saved(curg));
+        continue;
+      }
+      if (SIGNAL_RETURNS.has(name)) {
+        // The handler's return address is below the ucontext of what it has interrupted.
+        pc = this.word(sp + UCONTEXT_RIP);
+        sp = this.word(sp + UCONTEXT_RSP);
         continue;
       }
       const depth = index < 0 ? -1 : functions.stackDepth(pc);

@@ -2,9 +2,10 @@
 import { CONTINUE, REPLACED, type Continuation } from "../../jit/executor.js";
 import type { CpuState } from "../../jit/cpu-state.js";
 import { EVERY_INSTRUCTION } from "../../jit/probes.js";
+import { RSP } from "../../jit/registers.js";
 import { ENDED } from "../../runtime-shims/outcome.js";
 import type { Thread } from "../../runtime-shims/threads.js";
-import { ACTIVITY, DebugControl, ORDER, REASON, type Order, type Reason } from "./control.js";
+import { ACTIVITY, DebugControl, ORDER, REASON, type Order, type Reason, type StepRange } from "./control.js";
 
 /** Where nothing runs. */
 const NOWHERE = -1;
@@ -16,9 +17,8 @@ export class ThreadControl {
   /** The guest's memory, from `GUEST_BASE` on. */
   private readonly guest: Uint8Array;
   private readonly report: () => void;
-  /** What it steps through, [low, high); low is `NOWHERE` while it does not step. */
-  private low = NOWHERE;
-  private high = NOWHERE;
+  /** What it steps through. */
+  private range: StepRange | undefined;
   /** Where it was held outside a probe: a probe there has been answered by that. */
   private passing = NOWHERE;
 
@@ -33,7 +33,7 @@ export class ThreadControl {
 
   /** A thread is about to run its first instruction. */
   beginThread(thread: Thread): void {
-    this.low = NOWHERE;
+    this.range = undefined;
     this.control.begin(this.worker, thread.tid, thread.slot);
     if (this.control.stopping) this.hold(REASON.began, 0);
   }
@@ -53,16 +53,24 @@ export class ThreadControl {
     const watch = control.changedWatch(this.guest);
     if (watch >= 0) return this.holdAt(REASON.watchpoint, watch);
     if (number !== EVERY_INSTRUCTION && control.isBreakpoint(number)) return this.holdAt(REASON.breakpoint, number);
-    if (this.low !== NOWHERE && (pc < this.low || pc >= this.high)) return this.holdAt(REASON.stepped, 0);
+    if (this.range && this.isOutside(this.range)) return this.holdAt(REASON.stepped, 0);
     if (control.stopping) return this.holdAt(REASON.stopped, 0);
     return CONTINUE;
   }
 
-  /** When the poll word was set: whether the thread has been held, and so may be elsewhere. */
-  poll(): boolean {
-    if (!this.control.stopping) return false;
+  /** When the poll word was set: `deliver` clears it, and delivers signals. */
+  poll(deliver: () => Continuation): Continuation {
+    const { control } = this;
+    const held = control.stopping;
+    // Where it was when the signal came.
+    if (held) this.holdBetween(REASON.stopped, 0);
+    const outcome = deliver();
+    if (outcome === ENDED) return ENDED;
+    if (outcome === REPLACED) this.passing = NOWHERE;
+    // Since then the poll word may have been set, and cleared here.
+    if (!control.stopping) return held ? REPLACED : outcome;
     this.holdBetween(REASON.stopped, 0);
-    return true;
+    return REPLACED;
   }
 
   /** A system call: `call` makes it. */
@@ -100,9 +108,13 @@ export class ThreadControl {
   private hold(reason: Reason, detail: number): Order {
     this.control.hold(this.worker, reason, detail);
     this.report();
-    const { order, low, high } = this.control.waitForOrder(this.worker);
-    this.low = order === ORDER.step ? low : NOWHERE;
-    this.high = high;
+    const { order, range } = this.control.waitForOrder(this.worker);
+    this.range = order === ORDER.step ? range : undefined;
     return order;
+  }
+
+  private isOutside({ low, high, limit }: StepRange): boolean {
+    const { rip, gpr32 } = this.cpu;
+    return rip < low || rip >= high || gpr32[2 * RSP]! > limit;
   }
 }

@@ -1,7 +1,7 @@
 /** A Worker that runs guest threads, one after another. */
 import { CodeArena } from "../../jit/code-arena.js";
 import { CpuState, setPollWord } from "../../jit/cpu-state.js";
-import { CONTINUE, ENDED, Executor, REPLACED, type ExecutionHooks, type GuestFault } from "../../jit/executor.js";
+import { CONTINUE, Executor, REPLACED, type ExecutionHooks, type GuestFault } from "../../jit/executor.js";
 import { memoryDisplacement } from "../../jit/fault-address.js";
 import type { RecordDecoder } from "../../jit/interpreter/record-decoder.js";
 import { Records } from "../../jit/interpreter/records.js";
@@ -97,10 +97,7 @@ export function serveGuestThreads(init: GuestInit, platform: WorkerPlatform): ne
       if (recorder && number < parts.trace!.probes) recorder.probe(number);
       return control ? control.probe(number) : CONTINUE;
     },
-    poll() {
-      const outcome = deliverPending(thread);
-      return outcome !== ENDED && control?.poll() ? REPLACED : outcome;
-    },
+    poll: control ? () => control.poll(() => deliverPending(thread)) : () => deliverPending(thread),
     fault(what) {
       const signal = describeFault(thread, what, platform);
       return control && !control.takesSignal(signal.signal) ? REPLACED : fault(thread, signal);
