@@ -10,6 +10,7 @@
  * The imports need the table before Binaryen's instance has made it, so its binary is changed: the table becomes an
  * import, and the stack pointer (by LLVM's convention global 0) an export.
  */
+import { unsigned } from "./leb128.js";
 
 /** Sections of the binary format. */
 const TYPE = 1;
@@ -94,15 +95,9 @@ class Reader {
   }
 }
 
-function leb(value: number): number[] {
-  const out: number[] = [];
-  for (; value >= 128; value >>>= 7) out.push((value & 127) | 128);
-  out.push(value);
-  return out;
-}
 const text = (value: string): number[] => [value.length, ...Array.from(value, (char) => char.charCodeAt(0))];
-const vector = (items: readonly (readonly number[])[]): number[] => [...leb(items.length), ...items.flat()];
-const sized = (content: readonly number[]): number[] => [...leb(content.length), ...content];
+const vector = (items: readonly (readonly number[])[]): number[] => [...unsigned(items.length), ...items.flat()];
+const sized = (content: readonly number[]): number[] => [...unsigned(content.length), ...content];
 
 function sectionsOf(binary: Uint8Array): Section[] {
   const reader = new Reader(binary, 8);
@@ -113,7 +108,7 @@ function sectionsOf(binary: Uint8Array): Section[] {
 
 function moduleOf(sections: readonly { readonly id: number; readonly content: ArrayLike<number> }[]): Uint8Array {
   const parts: ArrayLike<number>[] = [[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]];
-  for (const { id, content } of sections) parts.push([id, ...leb(content.length)], content);
+  for (const { id, content } of sections) parts.push([id, ...unsigned(content.length)], content);
   const bytes = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
   let at = 0;
   for (const part of parts) {
@@ -128,7 +123,7 @@ function appended(content: Uint8Array, item: readonly number[] | null): Uint8Arr
   if (!item) return content;
   const reader = new Reader(content);
   const count = reader.leb();
-  return Uint8Array.from([...leb(count + 1), ...reader.rest(), ...item]);
+  return Uint8Array.from([...unsigned(count + 1), ...reader.rest(), ...item]);
 }
 
 interface Signature {
@@ -163,14 +158,14 @@ function trampolines(invokes: readonly (readonly [string, Signature])[], table: 
   ];
   const types = invokes.flatMap(([, { params, results }]) => [type(params, results), type(params.slice(1), results)]);
   const bodies = invokes.map(([, { params }], i) => {
-    const gets = params.slice(1).flatMap((_, arg) => [0x20, ...leb(arg + 1)]);
-    return sized([0, ...gets, 0x20, 0, 0x11, ...leb(2 * i + 1), 0, 0x0b]);
+    const gets = params.slice(1).flatMap((_, arg) => [0x20, ...unsigned(arg + 1)]);
+    return sized([0, ...gets, 0x20, 0, 0x11, ...unsigned(2 * i + 1), 0, 0x0b]);
   });
   return moduleOf([
     { id: TYPE, content: vector(types) },
     { id: IMPORT, content: vector([[...text("t"), ...text(TABLE_NAME), 1, ...table]]) },
-    { id: FUNCTION, content: vector(invokes.map((_, i) => leb(2 * i))) },
-    { id: EXPORT, content: vector(invokes.map(([name], i) => [...text(name), 0, ...leb(i)])) },
+    { id: FUNCTION, content: vector(invokes.map((_, i) => unsigned(2 * i))) },
+    { id: EXPORT, content: vector(invokes.map(([name], i) => [...text(name), 0, ...unsigned(i)])) },
     { id: CODE, content: vector(bodies) },
   ]);
 }

@@ -5,6 +5,7 @@
  * An `Expr` is a tree node: use it exactly once. Values that are needed twice go through a local (`local.set`/`get`).
  * Only the builder shares nodes: constants and reads of locals, which are never marked.
  */
+import { pushUnsigned } from "./leb128.js";
 import { binaryenBytes, binaryenWords, guarded } from "./binaryen-instance.js";
 import binaryen from "binaryen";
 
@@ -234,22 +235,17 @@ function template(imports: string): Template {
 /** A custom section "name" with the names of the functions from index `first` on (ASCII, shorter than 128). */
 function nameSection(first: number, names: readonly string[]): Uint8Array {
   const map: number[] = [];
-  leb(map, names.length);
+  pushUnsigned(map, names.length);
   names.forEach((text, i) => {
-    leb(map, first + i);
-    leb(map, text.length);
+    pushUnsigned(map, first + i);
+    pushUnsigned(map, text.length);
     for (let c = 0; c < text.length; c++) map.push(text.charCodeAt(c));
   });
   const content = [4, 0x6e, 0x61, 0x6d, 0x65, 1];
-  leb(content, map.length);
+  pushUnsigned(content, map.length);
   const section = [0];
-  leb(section, content.length + map.length);
+  pushUnsigned(section, content.length + map.length);
   return Uint8Array.from([...section, ...content, ...map]);
-}
-
-function leb(out: number[], value: number): void {
-  for (; value >= 128; value >>>= 7) out.push((value & 127) | 128);
-  out.push(value);
 }
 
 /** Where Binaryen says what it has written: three words. */

@@ -71,7 +71,7 @@ const memoryPages = ({ memoryBytes = Infinity }: RunOptions): number =>
 export async function launch(
   platform: RunPlatform,
   options: RunOptions,
-  watch: (program: Program, memoryPages: number) => Watched,
+  watch: (program: Program, memoryPages: number) => Watched | Promise<Watched>,
 ): Promise<Launched> {
   checkEngine();
   checkRunOptions(options);
@@ -118,7 +118,7 @@ export async function launch(
       countsInstructions: false,
       strace: false,
       stats: false,
-      ...watch(program, memoryPages(options)),
+      ...(await watch(program, memoryPages(options))),
     },
     supervisor,
   );

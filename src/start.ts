@@ -2,6 +2,7 @@
 import { Debugger } from "./debug/debugger.js";
 import { EventStream } from "./debug/event-stream.js";
 import { GuestProcess } from "./debug/guest-process.js";
+import { programLayout, type ProgramLayout } from "./go/program-layout.js";
 import { launch, type RunPlatform } from "./run.js";
 import type { StartOptions } from "./run-options.js";
 
@@ -11,8 +12,10 @@ import type { StartOptions } from "./run-options.js";
  */
 export async function startOn(platform: RunPlatform, options: StartOptions): Promise<GuestProcess> {
   let events: EventStream | undefined;
-  const { program, machine, nowNs, finish, abandon } = await launch(platform, options, (program, memoryPages) => {
-    events = options.trace && new EventStream(program, options.trace, memoryPages);
+  let layout!: ProgramLayout;
+  const { program, machine, nowNs, finish, abandon } = await launch(platform, options, async (program, memoryPages) => {
+    layout = await programLayout(program);
+    events = options.trace && new EventStream(program, layout, options.trace, memoryPages);
     return { probes: events?.probes ?? [], trace: events?.trace ?? null, debug: true };
   });
   let fail!: (error: unknown) => void;
@@ -28,7 +31,7 @@ export async function startOn(platform: RunPlatform, options: StartOptions): Pro
   });
   // Who only waits for stops need not handle it.
   ended.catch(() => {});
-  const process = new GuestProcess(program, debug, ended, events, () => abandon());
+  const process = new GuestProcess(program, layout, debug, ended, events, () => abandon());
   await debug.started;
   return process;
 }

@@ -57,12 +57,12 @@ export interface Observer extends Pick<MachineOptions, "probes" | "trace"> {
 export async function runCommand(
   parsed: ParsedCommand,
   early?: Worker,
-  observe?: (program: LoadedProgram) => Observer,
+  observe?: (program: LoadedProgram) => Observer | Promise<Observer>,
 ): Promise<number> {
   const { options, words } = parsed;
   checkEngine();
   const program = loadProgram(words[0]!);
-  const observer = observe?.(program);
+  const observer = await observe?.(program);
   const source = hostPermissionSource(program.realPath);
   checkGrants(options.directories, source);
   const permissions = decidePermissions(options, source);

@@ -3,6 +3,7 @@ import { closeSync, openSync, writeSync } from "node:fs";
 import { nodeClock } from "../../runtime-shims/host/node-clock.js";
 import { GUEST_BASE } from "../../runtime-shims/guest-memory.js";
 import { GojitError } from "../errors.js";
+import { programLayout } from "../go/program-layout.js";
 import type { Machine } from "../machine/machine.js";
 import { GROUPS, type Group } from "../trace/groups.js";
 import { allocateShared, recorderModule } from "../trace/recorder-module.js";
@@ -22,9 +23,9 @@ export function traceCommand(parsed: ParsedCommand): Promise<number> {
   return runCommand(parsed, undefined, (program) => observe(program, parsed.options));
 }
 
-function observe(program: LoadedProgram, options: Options): Observer {
+async function observe(program: LoadedProgram, options: Options): Promise<Observer> {
   const groups = new Set<Group>(options.only ?? GROUPS);
-  const trace = new ProgramTrace(program, groups, options.until);
+  const trace = new ProgramTrace(program, await programLayout(program), groups, options.until);
   const files: number[] = [];
   const open = (file: string): ((text: string) => void) => {
     const fd = openOutput(file);

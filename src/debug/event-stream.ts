@@ -1,5 +1,6 @@
 /** What a program's runtime does, as an async iterable: the events that `gojit trace` prints. */
 import { GUEST_BASE } from "../../runtime-shims/guest-memory.js";
+import type { ProgramLayout } from "../go/program-layout.js";
 import type { Machine } from "../machine/machine.js";
 import type { Program } from "../program.js";
 import type { Group } from "../trace/groups.js";
@@ -20,8 +21,8 @@ export class EventStream {
   private wake: (() => void) | undefined;
 
   /** @param memoryPages Wasm pages of the guest's memory */
-  constructor(program: Program, groups: readonly Group[], memoryPages: number) {
-    this.program = new ProgramTrace(program, new Set(groups));
+  constructor(program: Program, layout: ProgramLayout, groups: readonly Group[], memoryPages: number) {
+    this.program = new ProgramTrace(program, layout, new Set(groups));
     const { plans, addresses, systemCalls } = this.program;
     const module = new WebAssembly.Module(recorderModule(plans, memoryPages, GUEST_BASE));
     this.probes = addresses;

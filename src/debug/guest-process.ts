@@ -2,6 +2,7 @@
 import { R8, R9, R10, R11, RAX, RBX, RCX, RDI, RDX, RSI, RSP } from "../../jit/registers.js";
 import type { CpuState } from "../../jit/cpu-state.js";
 import { GojitError } from "../errors.js";
+import type { ProgramLayout } from "../go/program-layout.js";
 import type { Program } from "../program.js";
 import type { RunResult } from "../run-options.js";
 import type { TraceEvent } from "../trace/trace-event.js";
@@ -94,6 +95,7 @@ export class GuestProcess {
   /** Not for embedders: `start` makes it. */
   constructor(
     program: Program,
+    layout: ProgramLayout,
     debug: Debugger,
     ended: Promise<RunResult>,
     stream: EventStream | undefined,
@@ -105,7 +107,7 @@ export class GuestProcess {
     this.stream = stream;
     this.closeMachine = close;
     this.symbols = new Symbols(program.go.functions);
-    this.state = new RuntimeState(program, debug);
+    this.state = new RuntimeState(program, layout, debug);
   }
 
   // --- running ---

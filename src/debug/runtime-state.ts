@@ -7,7 +7,7 @@ import { InstructionDecoder, mnemonicName, OP_GPR, OP_MEM } from "../../jit/deco
 import { RSP } from "../../jit/registers.js";
 import type { GuestMemory } from "../../runtime-shims/guest-memory.js";
 import type { GoMetadata } from "../go/metadata.js";
-import { LAST_LAYOUT, runtimeLayout, type RuntimeLayout } from "../go/runtime-layout.js";
+import type { RuntimeLayout } from "../go/runtime-layout.js";
 import { readWaitReasons } from "../go/wait-reasons.js";
 import { ImageCode } from "../image-code.js";
 import type { Program } from "../program.js";
@@ -120,12 +120,11 @@ export class RuntimeState {
   private readonly allgs: readonly number[];
   private readonly allp: readonly number[];
 
-  constructor(program: Program, debug: Debugger) {
+  constructor(program: Program, layout: RuntimeLayout, debug: Debugger) {
     this.debug = debug;
     this.memory = debug.memory;
     this.go = program.go;
-    const minor = Number(/^go1\.(\d+)/.exec(program.go.version)?.[1] ?? LAST_LAYOUT);
-    this.layout = runtimeLayout(minor);
+    this.layout = layout;
     this.waitReasons = readWaitReasons(program.image);
     this.allgs = slicesIn(program, "runtime.allgadd");
     this.allp = slicesIn(program, "runtime.procresize");

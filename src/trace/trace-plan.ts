@@ -1,5 +1,6 @@
 /** What a trace probes in one program: addresses, what is captured there, and how the words become values. */
-import { FIRST_LAYOUT, LAST_LAYOUT, runtimeLayout } from "../go/runtime-layout.js";
+import type { ProgramLayout } from "../go/program-layout.js";
+import { FIRST_LAYOUT, LAST_LAYOUT } from "../go/runtime-layout.js";
 import { readWaitReasons } from "../go/wait-reasons.js";
 import { GojitError } from "../errors.js";
 import { ImageCode } from "../image-code.js";
@@ -61,16 +62,15 @@ export class ProgramTrace {
   readonly until: number;
 
   /**
+   * @param layout of the program: see `programLayout`
    * @param until the function at whose beginning the trace is to end
    * @throws GojitError (no-such-function)
    */
-  constructor(program: Program, groups: ReadonlySet<Group>, until?: string) {
+  constructor(program: Program, layout: ProgramLayout, groups: ReadonlySet<Group>, until?: string) {
     const { image, go } = program;
-    const minor = Number(/^go1\.(\d+)/.exec(go.version)?.[1] ?? LAST_LAYOUT);
-    const layout = runtimeLayout(minor);
     const code = readBootstrapCode(new ImageCode(program), go.functions);
     const at = new FieldMaker(layout, code, go.abi);
-    const missing = checkLayout(go.version, minor, layout.mTls, layout.gM, code);
+    const missing = checkLayout(go.version, layout, code);
     this.names = new ProgramNames(image, go.functions);
     this.waitReasons = readWaitReasons(image);
     const byName = firstFunctions(this.names);
@@ -176,14 +176,12 @@ export class ProgramTrace {
 /** Says where the code contradicts the offsets that are known for its release. */
 function checkLayout(
   version: string,
-  minor: number,
-  mTls: number,
-  gM: number,
+  { minor, fromDwarf, mTls, gM }: ProgramLayout,
   { m0, m0Tls, gM: seen }: BootstrapCode,
 ): string[] {
   const told: string[] = [];
   const name = version || "this program's release";
-  if (version === "" || minor < FIRST_LAYOUT || minor > LAST_LAYOUT)
+  if (!fromDwarf && (version === "" || minor < FIRST_LAYOUT || minor > LAST_LAYOUT))
     told.push(`the runtime's structures of ${name} are not known; those of the nearest known release are read`);
   if (m0 !== undefined && m0Tls !== undefined && m0Tls - m0 !== mTls)
     told.push(`the code has m.tls at ${m0Tls - m0}, not at ${mTls}: what is told of Ms and Ps may be wrong`);

@@ -1,21 +1,5 @@
 /** Bytes of small WebAssembly modules, written without Binaryen, which takes half a second to load. Source: the core specification. */
-
-/** A number as unsigned LEB128; below 2^32. */
-export function unsigned(value: number): number[] {
-  const out: number[] = [];
-  for (let rest = value >>> 0; ; rest >>>= 7) {
-    if (rest < 128) return [...out, rest];
-    out.push((rest & 127) | 128);
-  }
-}
-/** A 32-bit number as signed LEB128. */
-export function signed(value: number): number[] {
-  const out: number[] = [];
-  for (let rest = value | 0; ; rest >>= 7) {
-    if (rest >= -64 && rest < 64) return [...out, rest & 127];
-    out.push((rest & 127) | 128);
-  }
-}
+import { signed, unsigned } from "../../jit/leb128.js";
 
 export type Code = readonly number[];
 
