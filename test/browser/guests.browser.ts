@@ -43,6 +43,16 @@ describe.each(versions)("Go %s in a page", (version) => {
 
 test("files-result with the files in memory of preview2-shim", () => check("files-result", versions.at(-1)!, "shim"));
 
+test("a program under control in a page", async () => {
+  const request = { program: "/guests/1.27/guests", args: ["exit", "7"], stopAt: "main.guestExit", lines: 1 };
+  const { places, goroutines, status } = await opened.page.evaluate((asked) => globalThis.debugGuest(asked), request);
+  expect(places[0]).toBe("_rt0_amd64_linux:8");
+  expect(places.slice(1).map((place) => place.split(":")[0])).toEqual(["main.guestExit", "main.guestExit"]);
+  expect(places[2]).not.toBe(places[1]);
+  expect(goroutines).toBeGreaterThan(1);
+  expect(status).toBe(7);
+});
+
 async function check(name: string, version: string, workDirectory: "memory" | "shim" = "memory"): Promise<void> {
   const guest = guestCases.find((candidate) => candidate.name === name)!;
   const expected = expectedOutcomes(version)[name]!;

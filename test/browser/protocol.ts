@@ -22,7 +22,25 @@ export interface GuestResponse {
   readonly files: Readonly<Record<string, string | null>>;
 }
 
+export interface DebugRequest {
+  /** URL of the executable. */
+  readonly program: string;
+  readonly args: readonly string[];
+  /** A function. */
+  readonly stopAt: string;
+  /** How many lines to go on from there. */
+  readonly lines: number;
+}
+
+export interface DebugResponse {
+  /** Function and line: of the entry, of the stop, and after each line. */
+  readonly places: readonly string[];
+  readonly goroutines: number;
+  readonly status: number;
+}
+
 declare global {
   /** The page's side, called by the driver. */
   var runGuest: (request: GuestRequest) => Promise<GuestResponse>;
+  var debugGuest: (request: DebugRequest) => Promise<DebugResponse>;
 }

@@ -1,6 +1,6 @@
 /** The page under test: runs what the driver asks for, with gojit's own root export. */
 import { _setFileData, type FileData, preopens } from "@bytecodealliance/preview2-shim/filesystem";
-import { run } from "gojit";
+import { run, start } from "gojit";
 import "../protocol.js";
 
 globalThis.runGuest = async ({ program, args, env, stdin, cpus, timeoutMs, workDirectory, files }) => {
@@ -30,6 +30,28 @@ globalThis.runGuest = async ({ program, args, env, stdin, cpus, timeoutMs, workD
       }),
     ),
   };
+};
+
+/** Stops a program at a function and goes on a few lines from there. */
+globalThis.debugGuest = async ({ program, args, stopAt, lines }) => {
+  const guest = await start({ program: new URL(program, location.href), args, cpus: 2 });
+  const places: string[] = [];
+  const note = (thread: number): void => {
+    const { function: name, line } = guest.backtrace({ thread })[0]!;
+    places.push(`${name}:${line}`);
+  };
+  note(guest.stopped!.thread);
+  const breakpoint = guest.breakAt(stopAt);
+  let stop = await guest.continue();
+  breakpoint.remove();
+  for (let i = 0; stop && i <= lines; i++) {
+    note(stop.thread);
+    if (i < lines) stop = await guest.stepLine(stop.thread);
+  }
+  const goroutines = guest.goroutines().length;
+  guest.resume();
+  const { status } = await guest.ended;
+  return { places, goroutines, status };
 };
 
 function findInShim(top: FileData, name: string): Uint8Array | undefined {
