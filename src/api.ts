@@ -18,5 +18,5 @@ export type { Frame, Goroutine, RuntimeM, RuntimeP } from "./debug/runtime-state
 export type { CodePlace, Symbols } from "./debug/symbols.js";
 export { GojitError, type GojitErrorCode } from "./errors.js";
 export { MachineError } from "./machine/machine.js";
-export type { OutputSink, RunOptions, RunResult, StartOptions } from "./run-options.js";
+export type { HostDirectory, OutputSink, RunOptions, RunResult, StartOptions } from "./run-options.js";
 export type { TraceEvent } from "./trace/trace-event.js";

@@ -1,7 +1,9 @@
 /** gojit as a library, on Node: runs Linux x86-64 Go programs inside this JavaScript engine. */
+import { realpathSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
+import { NodeFiles } from "../runtime-shims/host/node-fs.js";
 import type { GuestProcess } from "./debug/guest-process.js";
 import { fetchProgram, unreadable } from "./fetch-program.js";
 import { nodeRemotePlatform } from "./machine/node-platform.js";
@@ -13,6 +15,16 @@ export * from "./api.js";
 const platform: RunPlatform = {
   supervisor: nodeRemotePlatform,
   cpus: availableParallelism(),
+  openHostDirectories: (paths) =>
+    new NodeFiles(
+      paths.map((path) => {
+        try {
+          return realpathSync(path);
+        } catch (error) {
+          throw unreadable(path, error as Error);
+        }
+      }),
+    ),
   async readProgram(from) {
     const url = from instanceof URL ? from : undefined;
     if (url && url.protocol !== "file:") return fetchProgram(url);

@@ -7,6 +7,13 @@ import { GojitError } from "./errors.js";
 /** Where output goes: a function, or a stream, which is left open. The program does not wait for it. */
 export type OutputSink = ((bytes: Uint8Array) => void) | WritableStream<Uint8Array>;
 
+/** A directory of the host's, with everything below it. */
+export interface HostDirectory {
+  readonly hostPath: string;
+  /** Default false. */
+  readonly readOnly?: boolean;
+}
+
 /** What to run, and all that it sees of the world. */
 export interface RunOptions {
   /** A static linux/amd64 Go executable: its bytes, or its file or URL. */
@@ -20,10 +27,10 @@ export interface RunOptions {
   /** The file system to begin with: names below `/` to texts, bytes, links and directories. /tmp is made if need be. */
   readonly files?: MemoryTree;
   /**
-   * Directories of a `wasi:filesystem` 0.2 implementation, by the absolute guest path where they are seen. They are used
-   * from the realm that called `run`.
+   * Directories by the absolute guest path where they are seen: of a `wasi:filesystem` 0.2 implementation, or, on Node, the
+   * host's own. They are used from the realm that called.
    */
-  readonly directories?: Readonly<Record<string, WasiDirectory>>;
+  readonly directories?: Readonly<Record<string, WasiDirectory | HostDirectory>>;
   /** Absolute guest path of the working directory, made if need be; default `/`. */
   readonly currentDirectory?: string;
   /** Standard input; default empty. Read only as the program asks for it. A ReadableStream is an AsyncIterable. */

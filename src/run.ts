@@ -1,9 +1,11 @@
 /** Running a program for an embedder, in Node and in a page alike: files in memory, streams as bytes. */
 import { feedBytes } from "../runtime-shims/host/feed-stdin.js";
-import { MemoryFiles } from "../runtime-shims/host/memory-files.js";
-import { JoinedFiles } from "../runtime-shims/host/joined-files.js";
+import { MemoryFiles, type StandardOutput } from "../runtime-shims/host/memory-files.js";
+import { JoinedFiles, type JoinedRoot } from "../runtime-shims/host/joined-files.js";
 import { closeFiles, createFilesChannel, serveFiles } from "../runtime-shims/host/remote-files.js";
-import { WasiFiles } from "../runtime-shims/host/wasi-fs.js";
+import type { HostFiles } from "../runtime-shims/host/types.js";
+import { WasiFiles, type WasiDirectory } from "../runtime-shims/host/wasi-fs.js";
+import type { Mount } from "../runtime-shims/mounts.js";
 import { checkEngine } from "./engine-features.js";
 import { GojitError } from "./errors.js";
 import { DEFAULT_HOT } from "./machine/hot.js";
@@ -28,6 +30,8 @@ export interface RunPlatform {
   readonly supervisor: (setup: RemoteSetup) => SupervisorPlatform | Promise<SupervisorPlatform>;
   /** The default of `cpus`. */
   readonly cpus: number;
+  /** Directories of the host, as the roots 0, 1, …. @throws GojitError (bad-option, file-not-found) */
+  readonly openHostDirectories: (paths: readonly string[]) => HostFiles;
   /** The bytes of a program that is a file or URL. @throws GojitError (file-not-found, file-unreadable) */
   readonly readProgram: (from: string | URL) => Promise<Uint8Array>;
 }
@@ -92,13 +96,7 @@ export async function launch(
   };
   // A root beside that of the tree makes the directory.
   const files = new MemoryFiles(options.files ?? {}, ["", "tmp", currentDirectory.slice(1)], output, UID, GID);
-  const directories = Object.entries(options.directories ?? {});
-  const wasiFiles = new WasiFiles({ roots: directories.map(([, directory]) => directory), output, uid: UID, gid: GID });
-  const host = new JoinedFiles(
-    [files, wasiFiles],
-    [{ host: 0, root: 0 }, ...directories.map((_, root) => ({ host: 1, root }))],
-  );
-  const mounts = ["/", ...directories.map(([guest]) => guest)].map((guest) => ({ guest, readOnly: false }));
+  const { host, mounts } = openDirectories(platform, options, files, output);
   const channel = createFilesChannel();
   const supervisor = await platform.supervisor({ channel, mounts, executable: path, currentDirectory });
   const machine = await createMachine(
@@ -152,6 +150,29 @@ export async function launch(
     }
   };
   return { program, machine, nowNs: supervisor.clock.monotonicNs, finish, abandon };
+}
+
+/** The files in memory, and the directories beside them. @throws GojitError (bad-option, file-not-found) */
+function openDirectories(
+  platform: RunPlatform,
+  options: RunOptions,
+  files: MemoryFiles,
+  output: StandardOutput,
+): { host: HostFiles; mounts: Mount[] } {
+  const roots: JoinedRoot[] = [{ host: 0, root: 0 }];
+  const mounts: Mount[] = [{ guest: "/", readOnly: false }];
+  const wasi: WasiDirectory[] = [];
+  const paths: string[] = [];
+  for (const [guest, directory] of Object.entries(options.directories ?? {})) {
+    const isHosts = "hostPath" in directory;
+    roots.push(
+      isHosts ? { host: 2, root: paths.push(directory.hostPath) - 1 } : { host: 1, root: wasi.push(directory) - 1 },
+    );
+    mounts.push({ guest, readOnly: isHosts && directory.readOnly === true });
+  }
+  const hosts: HostFiles[] = [files, new WasiFiles({ roots: wasi, output, uid: UID, gid: GID })];
+  if (paths.length > 0) hosts.push(platform.openHostDirectories(paths));
+  return { host: new JoinedFiles(hosts, roots), mounts };
 }
 
 /** How long a page takes to end the Workers of an earlier run, which hold its memory. */

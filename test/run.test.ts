@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { _createPreopenDescriptor } from "@bytecodealliance/preview2-shim/filesystem";
@@ -54,6 +54,26 @@ describe("run, for embedders", () => {
     } finally {
       rmSync(directory, { recursive: true, force: true });
     }
+  });
+
+  test("a directory of the host, and one that may only be read", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "gojit-run-"));
+    try {
+      const result = await runGuest(["files-result"], { directories: { "/home/me": { hostPath: directory } } });
+      expect(result.status).toBe(0);
+      expect(readFileSync(join(directory, "result/text"), "utf8")).toBe("some text\nappended\n");
+      rmSync(join(directory, "result"), { recursive: true });
+      const refused = await runGuest(["files-result"], {
+        directories: { "/home/me": { hostPath: directory, readOnly: true } },
+      });
+      expect(refused.status).not.toBe(0);
+      expect(text(refused.stdout) + text(refused.stderr)).toContain("read-only file system");
+      expect(readdirSync(directory)).toEqual([]);
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+    const missing = runGuest([], { directories: { "/home/me": { hostPath: join(directory, "missing") } } });
+    await expect(missing).rejects.toMatchObject({ code: "file-not-found" });
   });
 
   test("a run is given up", async () => {

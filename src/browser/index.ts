@@ -1,5 +1,6 @@
 /** gojit as a library, in a cross-origin isolated page or in a Worker of it. */
 import type { GuestProcess } from "../debug/guest-process.js";
+import { GojitError } from "../errors.js";
 import { fetchProgram } from "../fetch-program.js";
 import { runOn, type RunPlatform } from "../run.js";
 import type { RunOptions, RunResult, StartOptions } from "../run-options.js";
@@ -10,6 +11,9 @@ export * from "../api.js";
 const platform: RunPlatform = {
   supervisor: browserPlatform,
   cpus: navigator.hardwareConcurrency,
+  openHostDirectories() {
+    throw new GojitError("bad-option", "directories: a page has no directories of its own.");
+  },
   readProgram: fetchProgram,
 };
 
