@@ -5,7 +5,9 @@
  * The debugger writes orders, each Worker writes its own row. A held Worker waits on its `resume` word and touches
  * nothing of its thread: the debugger may read and write registers in the CPU block, and guest memory.
  */
+import type { CpuState } from "../../jit/cpu-state.js";
 import { MAX_PROBES } from "../../jit/probes.js";
+import { RSP } from "../../jit/registers.js";
 import { GUEST_BASE } from "../../runtime-shims/guest-memory.js";
 import { MAX_WORKERS } from "../machine/thread-pool.js";
 
@@ -45,12 +47,20 @@ export const ORDER = {
   wait: 0,
   /** As if nothing had been. */
   go: 1,
-  /** As `go`, but it is held again where it comes to an instruction outside the row's range. */
-  step: 2,
   /** At `signal`: without the signal. At `callBegins`: without the call; RAX is its result. */
-  skip: 3,
+  skip: 2,
 } as const;
 export type Order = (typeof ORDER)[keyof typeof ORDER];
+
+/** How far a Worker's thread may go; also one's that is in a system call. */
+const LEEWAY = {
+  /** Until something stops it. */
+  free: 0,
+  /** It is held again where it comes to an instruction outside the row's range. */
+  range: 1,
+  /** Nowhere: it is held when its system call returns. */
+  none: 2,
+} as const;
 
 /** Watched places at a time. */
 export const MAX_WATCHES = 16;
@@ -71,6 +81,9 @@ const W_HIGH = 5;
 const W_TID = 6;
 const W_SLOT = 7;
 const W_LIMIT = 8;
+const W_LEEWAY = 9;
+/** How often it has been held. */
+const W_HOLDS = 10;
 const ROW_WORDS = 16;
 // Words of a watchpoint.
 const V_ADDRESS = 0;
@@ -92,6 +105,10 @@ export interface StepRange {
   readonly low: number;
   readonly high: number;
   readonly limit: number;
+}
+/** Whether a thread has stepped out of a range. */
+export function isOutside({ rip, gpr32 }: CpuState, { low, high, limit }: StepRange): boolean {
+  return rip < low || rip >= high || gpr32[2 * RSP]! > limit;
 }
 /** Of a single instruction. */
 export const ONE_INSTRUCTION: StepRange = { low: 0, high: 0, limit: 0 };
@@ -125,7 +142,15 @@ export class DebugControl {
   }
 
   /** What a Worker does, for which thread, and why it is held. */
-  row(worker: number): { activity: number; reason: Reason; detail: number; tid: number; slot: number } {
+  row(worker: number): {
+    readonly activity: number;
+    readonly reason: Reason;
+    readonly detail: number;
+    readonly tid: number;
+    readonly slot: number;
+    /** A number that differs each time it is held. */
+    readonly hold: number;
+  } {
     const { words } = this;
     const at = rowAt(worker);
     return {
@@ -134,16 +159,25 @@ export class DebugControl {
       detail: words[at + W_DETAIL]!,
       tid: words[at + W_TID]!,
       slot: words[at + W_SLOT]!,
+      hold: words[at + W_HOLDS]!,
     };
   }
 
-  /** Lets a held Worker go on. @param range with `ORDER.step`: what to step through */
-  resume(worker: number, order: Order, range: StepRange): void {
+  /** How far a Worker's thread may go from now on. @param range what it steps through; null: it stays where it is */
+  setLeeway(worker: number, range: StepRange | null | undefined): void {
     const { words } = this;
     const at = rowAt(worker);
-    words[at + W_LOW] = range.low;
-    words[at + W_HIGH] = range.high;
-    words[at + W_LIMIT] = range.limit;
+    if (range) {
+      words[at + W_LOW] = range.low;
+      words[at + W_HIGH] = range.high;
+      words[at + W_LIMIT] = range.limit;
+    }
+    Atomics.store(words, at + W_LEEWAY, range ? LEEWAY.range : range === null ? LEEWAY.none : LEEWAY.free);
+  }
+  /** Lets a held Worker go on. */
+  resume(worker: number, order: Order): void {
+    const { words } = this;
+    const at = rowAt(worker);
     // At once: who asks after this must not find it held for the old reason.
     Atomics.store(words, at + W_ACTIVITY, ACTIVITY.running);
     Atomics.store(words, at + W_RESUME, order);
@@ -183,7 +217,7 @@ export class DebugControl {
     const at = rowAt(worker);
     words[at + W_TID] = tid;
     words[at + W_SLOT] = slot;
-    words[at + W_HIGH] = 0;
+    words[at + W_LEEWAY] = LEEWAY.free;
     Atomics.store(words, at + W_ACTIVITY, ACTIVITY.running);
   }
   setActivity(worker: number, activity: number): void {
@@ -195,16 +229,25 @@ export class DebugControl {
     const at = rowAt(worker);
     words[at + W_REASON] = reason;
     words[at + W_DETAIL] = detail;
+    words[at + W_HOLDS]!++;
     Atomics.store(words, at + W_RESUME, ORDER.wait);
     Atomics.store(words, at + W_ACTIVITY, ACTIVITY.held);
   }
-  waitForOrder(worker: number): { readonly order: Order; readonly range: StepRange } {
+  waitForOrder(worker: number): Order {
     const { words } = this;
     const at = rowAt(worker);
     let order: number;
     while ((order = Atomics.load(words, at + W_RESUME)) === ORDER.wait) Atomics.wait(words, at + W_RESUME, ORDER.wait);
+    return order as Order;
+  }
+  /** What the Worker's thread steps through; null if it is to stay where it is, undefined if it goes on freely. */
+  leeway(worker: number): StepRange | null | undefined {
+    const { words } = this;
+    const at = rowAt(worker);
+    const leeway = Atomics.load(words, at + W_LEEWAY);
+    if (leeway !== LEEWAY.range) return leeway === LEEWAY.none ? null : undefined;
     const [low, high, limit] = [W_LOW, W_HIGH, W_LIMIT].map((word) => words[at + word]! >>> 0);
-    return { order: order as Order, range: { low: low!, high: high!, limit: limit! } };
+    return { low: low!, high: high!, limit: limit! };
   }
 
   /** The first watchpoint whose value is not what any Worker has last seen there, or -1. */

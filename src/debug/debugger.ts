@@ -5,23 +5,26 @@
  * All threads stop together. A thread that is blocked in a system call counts as stopped; it is held when it comes back.
  */
 import { CpuState } from "../../jit/cpu-state.js";
+import { MAX_PROBES } from "../../jit/probes.js";
 import { GuestMemory } from "../../runtime-shims/guest-memory.js";
+import { header } from "../../runtime-shims/kernel-memory.js";
 import { EXEC, PageMap } from "../../runtime-shims/page-map.js";
-import { raiseProcessSignal, SI_USER } from "../../runtime-shims/signals.js";
+import { raiseProcessSignal, sendToThread, SI_USER, userSignal } from "../../runtime-shims/signals.js";
 import { row as threadRow, rowOf } from "../../runtime-shims/threads.js";
 import type { Machine } from "../machine/machine.js";
 import { MAX_WORKERS } from "../machine/thread-pool.js";
 import {
   ACTIVITY,
   DebugControl,
+  isOutside,
   MAX_WATCHES,
   ONE_INSTRUCTION,
   ORDER,
   REASON,
-  type Order,
   type StepRange,
   type WatchedPlace,
 } from "./control.js";
+import { nextInstructions } from "./next-instructions.js";
 
 /** Why the program has stopped. */
 export interface Stop {
@@ -57,13 +60,18 @@ interface Pending {
   readonly stop: Stop;
 }
 
-/** How a held thread is to go on; without a range until something stops it. */
-interface Going {
+/** How a thread is to go on. */
+export interface Going {
+  /** It is stopped again outside this; without, only when something else stops it. */
   readonly range?: StepRange;
+  /** Without the signal that it is held with. */
+  readonly dropsSignal?: boolean;
 }
 
 /** How long a thread in a system call may take to come out or to wait before it counts as blocked. */
 const SETTLE_MS = 20;
+/** Probes that steps may use up. After that everything is probed to see where a step ends. */
+const MAX_STEP_PLACES = MAX_PROBES / 4;
 
 export class Debugger {
   readonly memory: GuestMemory;
@@ -72,11 +80,21 @@ export class Debugger {
   private readonly actions = new Map<number, Set<BreakpointAction>>();
   private readonly callHooks = new Map<number, Set<CallHook>>();
   private watches: WatchedPlace[] = [];
+  /** Where threads that step are expected. */
+  private stepProbes: ReadonlySet<number> = new Set();
+  /** Where they ever were: addresses that are probed once stay in the table of probes. */
+  private readonly stepPlaces = new Set<number>();
   private state: "running" | "stopping" | "stopped" | "ended" = "running";
   /** Threads that have something to tell, which are held until they have. */
   private pending: Pending[] = [];
-  /** How each Worker was last told to go on. */
+  /** How threads were last told to go on, by thread id; others run until something stops them. */
   private readonly going = new Map<number, Going>();
+  /** Threads that were told to stay where they are. */
+  private readonly staying = new Set<number>();
+  /** For each Worker the last time it was held that has been taken notice of: see `DebugControl.row`. */
+  private readonly noticed = new Int32Array(MAX_WORKERS);
+  /** Workers whose breakpoints' actions and hooks are being asked. */
+  private readonly asking = new Set<number>();
   private waiters: ((stop: Stop | null) => void)[] = [];
   /** Stops that nobody has waited for. */
   private unheard: Stop | undefined;
@@ -161,7 +179,7 @@ export class Debugger {
       if (actions.size > 0 || this.actions.get(address) !== actions) return;
       this.actions.delete(address);
       this.control.markBreakpoint(this.machine.probes.at(address), false);
-      this.machine.changeProbes({ clear: [address] });
+      if (!this.stepProbes.has(address)) this.machine.changeProbes({ clear: [address] });
     };
   }
 
@@ -208,27 +226,27 @@ export class Debugger {
 
   /**
    * Lets the stopped program go on.
-   * @param steps by thread id: ranges to step through, or null for a single instruction
-   * @param others whether threads go on that do not step
+   * @param plan how each thread does; undefined: it stays where it is
    */
-  resume(steps: ReadonlyMap<number, StepRange | null> = new Map(), others = true): void {
+  resume(plan: (thread: DebugThread) => Going | undefined = () => ({})): void {
     if (this.state !== "stopped") return;
     this.unheard = undefined;
-    // What stood here and has been taken away needs no telling.
-    this.pending = this.pending.filter(
-      ({ worker, stop }) => stop.reason !== "breakpoint" || this.isAtBreakpoint(worker),
-    );
-    const next = this.pending.shift();
-    if (next) return this.announce(next.stop);
-    this.machine.probeEverything(steps.size > 0 || this.watches.length > 0);
+    this.going.clear();
+    this.staying.clear();
+    for (const thread of this.threads()) {
+      const going = plan(thread);
+      if (going) this.going.set(thread.tid, going);
+      else this.staying.add(thread.tid);
+    }
+    this.pending = this.pending.filter((pending) => this.isWorthTelling(pending));
+    const next = this.pending.findIndex(({ stop }) => this.going.has(stop.thread));
+    if (next >= 0) return this.announce(this.pending.splice(next, 1)[0]!.stop);
+    const leads = this.watches.length === 0 ? this.stepsLeadTo() : undefined;
+    this.machine.probeEverything(!leads);
+    this.changeStepProbes(leads ?? []);
     this.control.stopping = false;
     this.state = "running";
-    for (const { tid, worker } of this.threads()) {
-      const range = steps.get(tid);
-      if (range === undefined && !others) continue;
-      this.going.set(worker, range === undefined ? {} : { range: range ?? ONE_INSTRUCTION });
-      this.go(worker);
-    }
+    for (const { worker } of this.threads()) this.go(worker);
   }
 
   /** Sends the process a signal. */
@@ -237,11 +255,16 @@ export class Debugger {
     raiseProcessSignal(machine.kernel, signo, SI_USER, (slot) => machine.kick(slot));
   }
 
-  /** Throws away the signal that a thread is held with. */
-  dropSignal({ worker }: DebugThread): void {
-    const { activity, reason } = this.control.row(worker);
-    if (activity === ACTIVITY.held && reason === REASON.signal)
-      this.control.resume(worker, ORDER.skip, ONE_INSTRUCTION);
+  /** The signal that a thread is held with, before it is delivered; 0: none. */
+  heldSignal({ worker }: DebugThread): number {
+    const { activity, reason, detail } = this.control.row(worker);
+    return activity === ACTIVITY.held && reason === REASON.signal ? detail : 0;
+  }
+  /** Sends a thread a signal. */
+  signalThread({ worker, tid }: DebugThread, signo: number): void {
+    const { kernel } = this.machine;
+    const info = userSignal(signo, SI_USER, kernel.words[header.pid]!, kernel.words[header.uid]!);
+    sendToThread(kernel, this.control.row(worker).slot, tid, info, (slot) => this.machine.kick(slot));
   }
 
   /** The program has ended: nothing will stop any more. */
@@ -254,28 +277,33 @@ export class Debugger {
   // --- what Workers tell ---
 
   private async held(worker: number): Promise<void> {
-    const { activity, reason, detail, tid } = this.control.row(worker);
-    if (activity !== ACTIVITY.held || this.state === "ended") return;
+    const { activity, reason, detail, tid, hold } = this.control.row(worker);
+    // Two messages may be on their way when the first is read.
+    if (activity !== ACTIVITY.held || hold === this.noticed[worker] || this.state === "ended") return;
+    this.noticed[worker] = hold;
     const thread: DebugThread = { tid, worker, inCall: false };
     switch (reason) {
       case REASON.breakpoint: {
-        const verdict = await this.askActions(thread);
-        if (verdict !== "go") await this.tell(worker, { reason: verdict, thread: tid });
-        else if (this.state === "running") this.go(worker);
+        const verdict = await this.ask(worker, () => this.askActions(thread));
+        const range = this.going.get(tid)?.range;
+        if (verdict === "go" && range && isOutside(this.registers(thread), range))
+          await this.tell(worker, { reason: "step", thread: tid });
+        else if (verdict === "go") this.goOn(worker);
+        else await this.tell(worker, { reason: verdict, thread: tid });
         break;
       }
       case REASON.callBegins: {
-        const result = await this.beginCall(thread, detail);
-        if (result === undefined) this.control.resume(worker, ORDER.go, ONE_INSTRUCTION);
-        else {
-          this.registers(thread).gpr[0] = BigInt.asUintN(64, BigInt(result));
-          this.control.resume(worker, ORDER.skip, ONE_INSTRUCTION);
-        }
+        const result = await this.ask(worker, () => this.beginCall(thread, detail));
+        if (result !== undefined) this.registers(thread).gpr[0] = BigInt.asUintN(64, BigInt(result));
+        this.control.resume(worker, result === undefined ? ORDER.go : ORDER.skip);
         break;
       }
       case REASON.callReturned:
-        for (const hook of this.callHooks.get(detail) ?? []) await hook.returned?.(thread);
-        this.go(worker);
+        await this.ask(worker, async () => {
+          for (const hook of this.callHooks.get(detail) ?? []) await hook.returned?.(thread);
+        });
+        // It is held again if the program is to stand still.
+        this.control.resume(worker, ORDER.go);
         break;
       case REASON.stepped:
         await this.tell(worker, { reason: "step", thread: tid });
@@ -283,7 +311,7 @@ export class Debugger {
       case REASON.watchpoint: {
         const watched = this.watches[detail];
         if (watched) await this.tell(worker, { reason: "watchpoint", thread: tid, watched });
-        else this.go(worker);
+        else this.goOn(worker);
         break;
       }
       case REASON.signal:
@@ -291,15 +319,23 @@ export class Debugger {
         break;
       case REASON.began:
         // The first thread, before which nothing was.
-        this.going.delete(worker);
         if (!this.lastStop) {
           await this.stop({ reason: "entry", thread: tid });
           this.begin();
-        } else if (this.state === "running") this.go(worker);
+        } else this.goOn(worker);
         break;
       default:
         // Told to stop, and since then to go on.
-        if (this.state === "running") this.go(worker);
+        this.goOn(worker);
+    }
+  }
+  /** While a Worker's callbacks are asked, it stays held. */
+  private async ask<T>(worker: number, question: () => Promise<T>): Promise<T> {
+    this.asking.add(worker);
+    try {
+      return await question();
+    } finally {
+      this.asking.delete(worker);
     }
   }
 
@@ -346,8 +382,10 @@ export class Debugger {
     for (const action of [...(this.actions.get(this.registers(thread).rip) ?? [])]) verdicts.add(await action(thread));
     return verdicts.has("breakpoint") ? "breakpoint" : verdicts.has("step") ? "step" : "go";
   }
-  private isAtBreakpoint(worker: number): boolean {
-    return this.actions.has(this.registers({ tid: 0, worker, inCall: false }).rip);
+  /** What stood there may have been taken away, and a step that another stop has come before is over. */
+  private isWorthTelling({ worker, stop: { reason, watched } }: Pending): boolean {
+    if (reason === "breakpoint") return this.actions.has(this.registers({ tid: 0, worker, inCall: false }).rip);
+    return reason === "watchpoint" ? this.watches.includes(watched!) : reason !== "step";
   }
   private async beginCall(thread: DebugThread, nr: number): Promise<number | undefined> {
     let result: number | undefined;
@@ -360,11 +398,40 @@ export class Debugger {
     this.control.setWatches(watches, this.memory.bytes);
   }
 
-  /** Lets a held Worker go on as it was told last. */
+  /** Where threads that step will be next; undefined if everything has to be probed to see that. */
+  private stepsLeadTo(): number[] | undefined {
+    const leads: number[] = [];
+    for (const thread of this.threads()) {
+      const { range, dropsSignal } = this.going.get(thread.tid) ?? {};
+      if (!range) continue;
+      // A signal's handler may be anywhere.
+      const known = range === ONE_INSTRUCTION && !thread.inCall && (dropsSignal || !this.heldSignal(thread));
+      const next = known && nextInstructions(this.registers(thread), (address, length) => this.read(address, length));
+      if (!next) return undefined;
+      leads.push(...next);
+    }
+    for (const address of leads) this.stepPlaces.add(address);
+    return this.stepPlaces.size <= MAX_STEP_PLACES ? leads : undefined;
+  }
+  private changeStepProbes(addresses: readonly number[]): void {
+    const set = addresses.filter((address) => !this.actions.has(address) && !this.stepProbes.has(address));
+    const clear = [...this.stepProbes].filter((address) => !addresses.includes(address));
+    this.stepProbes = new Set(addresses);
+    const unused = clear.filter((address) => !this.actions.has(address));
+    if (set.length > 0 || unused.length > 0) this.machine.changeProbes({ set, clear: unused });
+  }
+
+  /** Lets a held Worker go on as it was told last, if the program runs. */
+  private goOn(worker: number): void {
+    if (this.state === "running") this.go(worker);
+  }
   private go(worker: number): void {
-    if (this.control.row(worker).activity !== ACTIVITY.held) return;
-    const { range } = this.going.get(worker) ?? {};
-    const order: Order = range ? ORDER.step : ORDER.go;
-    this.control.resume(worker, order, range ?? ONE_INSTRUCTION);
+    const { activity, reason, hold, tid } = this.control.row(worker);
+    const stays = this.staying.has(tid);
+    const { range, dropsSignal } = this.going.get(tid) ?? {};
+    this.control.setLeeway(worker, stays ? null : range);
+    // Why it is held has not been heard of yet, or is being looked at.
+    if (stays || activity !== ACTIVITY.held || hold !== this.noticed[worker] || this.asking.has(worker)) return;
+    this.control.resume(worker, dropsSignal && reason === REASON.signal ? ORDER.skip : ORDER.go);
   }
 }

@@ -6,7 +6,7 @@ import type { ProgramLayout } from "../go/program-layout.js";
 import type { Program } from "../program.js";
 import type { RunResult } from "../run-options.js";
 import type { TraceEvent } from "../trace/trace-event.js";
-import type { StepRange } from "./control.js";
+import { ONE_INSTRUCTION, type StepRange } from "./control.js";
 import type { BreakpointVerdict, Debugger, DebugThread, Stop } from "./debugger.js";
 import type { EventStream } from "./event-stream.js";
 import { readRegisters, writeRegister, type RegisterName, type Registers } from "./registers.js";
@@ -139,7 +139,7 @@ export class GuestProcess {
   /** One instruction of a thread; the others run meanwhile. */
   step(thread: number): Promise<Stop | null> {
     this.heldThread(thread);
-    return this.stepThrough(thread, null);
+    return this.stepThrough(thread, ONE_INSTRUCTION);
   }
   /** To another source line of the same function, or out of it; calls run to their ends. */
   async stepLine(thread: number): Promise<Stop | null> {
@@ -365,8 +365,8 @@ export class GuestProcess {
     };
   }
 
-  private stepThrough(tid: number, range: StepRange | null): Promise<Stop | null> {
-    this.debug.resume(new Map([[tid, range]]));
+  private stepThrough(tid: number, range: StepRange): Promise<Stop | null> {
+    this.debug.resume((thread) => (thread.tid === tid ? { range } : {}));
     return this.debug.nextStop();
   }
   /** Runs until the goroutine comes to a place. */

@@ -2,10 +2,18 @@
 import { CONTINUE, REPLACED, type Continuation } from "../../jit/executor.js";
 import type { CpuState } from "../../jit/cpu-state.js";
 import { EVERY_INSTRUCTION } from "../../jit/probes.js";
-import { RSP } from "../../jit/registers.js";
 import { ENDED } from "../../runtime-shims/outcome.js";
 import type { Thread } from "../../runtime-shims/threads.js";
-import { ACTIVITY, DebugControl, ORDER, REASON, type Order, type Reason, type StepRange } from "./control.js";
+import {
+  ACTIVITY,
+  DebugControl,
+  isOutside,
+  ORDER,
+  REASON,
+  type Order,
+  type Reason,
+  type StepRange,
+} from "./control.js";
 
 /** Where nothing runs. */
 const NOWHERE = -1;
@@ -17,9 +25,9 @@ export class ThreadControl {
   /** The guest's memory, from `GUEST_BASE` on. */
   private readonly guest: Uint8Array;
   private readonly report: () => void;
-  /** What it steps through. */
-  private range: StepRange | undefined;
-  /** Where it was held outside a probe: a probe there has been answered by that. */
+  /** What it steps through; null if it is to stay where it is. */
+  private range: StepRange | null | undefined;
+  /** Where it steps from, held outside a probe: one there has been answered by that. */
   private passing = NOWHERE;
 
   /** @param report tells the debugger that the Worker is held */
@@ -35,7 +43,7 @@ export class ThreadControl {
   beginThread(thread: Thread): void {
     this.range = undefined;
     this.control.begin(this.worker, thread.tid, thread.slot);
-    if (this.control.stopping) this.hold(REASON.began, 0);
+    if (this.control.stopping) this.holdBetween(REASON.began, 0);
   }
   endThread(): void {
     this.control.setActivity(this.worker, ACTIVITY.idle);
@@ -53,7 +61,7 @@ export class ThreadControl {
     const watch = control.changedWatch(this.guest);
     if (watch >= 0) return this.holdAt(REASON.watchpoint, watch);
     if (number !== EVERY_INSTRUCTION && control.isBreakpoint(number)) return this.holdAt(REASON.breakpoint, number);
-    if (this.range && this.isOutside(this.range)) return this.holdAt(REASON.stepped, 0);
+    if (this.range && isOutside(this.cpu, this.range)) return this.holdAt(REASON.stepped, 0);
     if (control.stopping) return this.holdAt(REASON.stopped, 0);
     return CONTINUE;
   }
@@ -84,16 +92,21 @@ export class ThreadControl {
       outcome = call();
       if (outcome === ENDED) return ENDED;
       control.setActivity(worker, ACTIVITY.running);
+      // What it is told meanwhile counts from here on.
+      this.range = control.leeway(worker);
       if (hooked) this.hold(REASON.callReturned, nr);
     }
-    if (!control.stopping) return hooked ? REPLACED : outcome;
+    if (!control.stopping && this.range !== null) return hooked ? REPLACED : outcome;
     this.holdBetween(REASON.stopped, 0);
     return REPLACED;
   }
 
   /** At a processor exception: whether it is to become a signal. */
   takesSignal(signo: number): boolean {
-    return this.hold(REASON.signal, signo) !== ORDER.skip;
+    if (this.hold(REASON.signal, signo) !== ORDER.skip) return true;
+    // The instruction runs again.
+    this.passing = this.cpu.rip;
+    return false;
   }
 
   /** Held at a probe, that `Executor` passes when the thread comes there again. */
@@ -103,18 +116,13 @@ export class ThreadControl {
   }
   private holdBetween(reason: Reason, detail: number): void {
     this.hold(reason, detail);
-    this.passing = this.cpu.rip;
+    this.passing = this.range ? this.cpu.rip : NOWHERE;
   }
   private hold(reason: Reason, detail: number): Order {
     this.control.hold(this.worker, reason, detail);
     this.report();
-    const { order, range } = this.control.waitForOrder(this.worker);
-    this.range = order === ORDER.step ? range : undefined;
+    const order = this.control.waitForOrder(this.worker);
+    this.range = this.control.leeway(this.worker);
     return order;
-  }
-
-  private isOutside({ low, high, limit }: StepRange): boolean {
-    const { rip, gpr32 } = this.cpu;
-    return rip < low || rip >= high || gpr32[2 * RSP]! > limit;
   }
 }
