@@ -63,7 +63,7 @@ const bundles: Record<string, Bundle> = {
 };
 
 /** Commands that `run`'s bundle does not have. */
-const otherCommands = /^\.\/(inspect|explain|cache|bench\/command|doctor|trace)\.js$/;
+const otherCommands = /^\.\/(inspect|explain|cache|bench\/command|doctor|trace|debug)\.js$/;
 
 export default defineConfig(({ mode }) => {
   // Tools that only look at this file name no bundle.

@@ -46,6 +46,13 @@ export const commandRows: readonly CommandRow[] = [
     load: async () => (await import("./trace.js")).traceCommand,
   },
   {
+    name: "debug",
+    usage: "--gdb ADDRESS [options] PROGRAM [ARG…]",
+    help: "run a program under gdb, which attaches with target remote: it waits at its first instruction",
+    minWords: 1,
+    load: async () => (await import("./debug.js")).debugCommand,
+  },
+  {
     name: "inspect",
     usage: "[options] PROGRAM",
     help: "print the program's Go version, build information and functions, and whether it will run, or why not",

@@ -2,6 +2,7 @@ import { GojitError } from "../errors.js";
 import { GROUPS, type Group } from "../trace/groups.js";
 import { DEFAULT_HOT } from "../machine/hot.js";
 import { parseDirectoryGrant, type DirectoryGrant } from "./directory-grant.js";
+import { parseListenAddress, type ListenAddress } from "./listen-address.js";
 import { parseDuration, parseInteger, parseSize } from "./units.js";
 
 /** Where a report goes: true is stderr, a text is a file's path. */
@@ -44,10 +45,12 @@ export interface Options {
   output?: string;
   perfetto?: string;
   html?: string;
+  /** Of `debug`. */
+  gdb?: ListenAddress;
 }
 
 /** Names of the commands; what they are is in commands.ts. */
-export type CommandName = "run" | "trace" | "inspect" | "explain" | "cache" | "bench" | "doctor";
+export type CommandName = "run" | "trace" | "debug" | "inspect" | "explain" | "cache" | "bench" | "doctor";
 
 /** One option: its spelling, its place in `--help`, and what it does. Parsing and help follow from the row. */
 export interface OptionRow {
@@ -68,14 +71,14 @@ export const optionRows: readonly OptionRow[] = [
   {
     names: ["--cpus"],
     value: "N",
-    commands: ["run", "trace"],
+    commands: ["run", "trace", "debug"],
     help: "how many CPUs the program sees, 1 to 64; default: as many as there are",
     apply: (options, value) => (options.cpus = parseInteger("--cpus", value, 1, 64)),
   },
   {
     names: ["--memory"],
     value: "SIZE",
-    commands: ["run", "trace"],
+    commands: ["run", "trace", "debug"],
     help: "limit of the program's address space, such as 1500M or 3G; default: 4G. Go 1.21 and newer need 1200M to start",
     apply: (options, value) => {
       options.memoryBytes = Math.min(
@@ -87,21 +90,21 @@ export const optionRows: readonly OptionRow[] = [
   {
     names: ["--timeout"],
     value: "TIME",
-    commands: ["run", "trace", "cache"],
+    commands: ["run", "trace", "debug", "cache"],
     help: "end the program after this time, such as 500ms, 10s, 5m or 1h, with exit status 124; cache warm keeps what it has by then",
     apply: (options, value) => (options.timeoutMs = parseDuration("--timeout", value)),
   },
   {
     names: ["--dir"],
     value: "HOST[:GUEST][:ro]",
-    commands: ["run", "trace"],
+    commands: ["run", "trace", "debug"],
     help: "let the program see this directory or file, at the same path or at GUEST; with :ro it cannot write there",
     apply: (options, value) => options.directories.push(parseDirectoryGrant(value)),
   },
   {
     names: ["--env"],
     value: "NAME[=VALUE]",
-    commands: ["run", "trace"],
+    commands: ["run", "trace", "debug"],
     help: "let the program see this environment variable, or set it",
     apply: (options, value) => {
       if (!/^[^=\0]+(=[^\0]*)?$/s.test(value)) throw badOption("--env", `"${value}" is not NAME or NAME=VALUE`);
@@ -110,13 +113,13 @@ export const optionRows: readonly OptionRow[] = [
   },
   {
     names: ["--env-all"],
-    commands: ["run", "trace"],
+    commands: ["run", "trace", "debug"],
     help: "let the program see the whole environment",
     apply: (options) => (options.environmentAll = true),
   },
   {
     names: ["-A", "--allow-all"],
-    commands: ["run", "trace"],
+    commands: ["run", "trace", "debug"],
     help: "let the program see all files and the whole environment, as if it ran natively",
     apply: (options) => (options.allowAll = true),
   },
@@ -136,7 +139,7 @@ export const optionRows: readonly OptionRow[] = [
   {
     names: ["--hot"],
     value: "N",
-    commands: ["run", "trace"],
+    commands: ["run", "trace", "debug"],
     help: `translate what has run N times, rounded up to a power of two, 1 to 32768; 0: all, before it runs; default: ${DEFAULT_HOT}`,
     apply: (options, value) => {
       const times = parseInteger("--hot", value, 0, 32768);
@@ -146,14 +149,14 @@ export const optionRows: readonly OptionRow[] = [
   {
     names: ["--strace"],
     value: "[FILE]",
-    commands: ["run", "trace"],
+    commands: ["run", "trace", "debug"],
     help: "write every system call to stderr or FILE",
     apply: (options, value) => (options.strace = value === "" ? true : value),
   },
   {
     names: ["--stats"],
     value: "[FILE]",
-    commands: ["run", "trace"],
+    commands: ["run", "trace", "debug"],
     help: "at the end write what was translated and how long it took, as JSON, to stderr or FILE",
     apply: (options, value) => (options.stats = value === "" ? true : value),
   },
@@ -207,6 +210,13 @@ export const optionRows: readonly OptionRow[] = [
     commands: ["trace"],
     help: "write one page with the bootstrap, pictures of stacks, G, M and P, and who ran when",
     apply: (options, value) => (options.html = notEmpty("--html", value)),
+  },
+  {
+    names: ["--gdb"],
+    value: "ADDRESS",
+    commands: ["debug"],
+    help: "wait for gdb's target remote at [HOST:]PORT or unix:PATH of this machine; port 0: one that is free",
+    apply: (options, value) => (options.gdb = parseListenAddress(value)),
   },
   {
     names: ["--json"],

@@ -41,11 +41,11 @@ const FORWARDED = {
 const FROM_TERMINAL = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGWINCH"];
 
 /** What watches a run. */
-export interface Observer extends Pick<MachineOptions, "probes" | "trace"> {
+export interface Observer extends Pick<MachineOptions, "probes" | "trace" | "debug"> {
   /** Before the program starts. */
   begin(machine: Machine): void;
-  /** After it has ended. */
-  end(): void;
+  /** After it has ended, with a status as wait(2) has it. */
+  end(waitStatus: number): void;
 }
 
 /**
@@ -98,7 +98,7 @@ export async function runCommand(
         countsInstructions: options.count ?? false,
         probes: observer?.probes ?? [],
         trace: observer?.trace ?? null,
-        debug: false,
+        debug: observer?.debug ?? false,
         strace: options.strace !== undefined,
         stats: options.stats !== undefined,
       },
@@ -125,14 +125,14 @@ export async function runCommand(
     let known: KnownCode = { modules: 0, instructions: 0 };
     const { waitStatus } = await machine.run(async () => {
       // While the first Worker starts.
-      cache = options.count ? undefined : programCache(program, machine, options);
+      cache = options.count || observer?.debug ? undefined : programCache(program, machine, options);
       if (cache) known = cache.load();
     });
     clearTimeout(timer);
     cache?.save();
     // All at once: at the process's exit Node ends them one after the other.
     machine.close();
-    observer?.end();
+    observer?.end(waitStatus);
     if (options.stats !== undefined) await writeStats(options.stats, machine, known);
     return waitStatus & 0x7f ? 128 + (waitStatus & 0x7f) : waitStatus >> 8;
   } finally {

@@ -54,6 +54,7 @@ async function observe(program: LoadedProgram, options: Options): Promise<Observ
       probes: trace.addresses.length,
       systemCalls: trace.systemCalls,
     },
+    debug: false,
     begin(machine: Machine) {
       let ended = false;
       const accepts = (event: TraceEvent): boolean => {
