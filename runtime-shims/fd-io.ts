@@ -25,6 +25,14 @@ export const withFd = (thread: Thread, fd: number, step: (files: Files, index: n
   return result;
 };
 
+/** Stores the int that an ioctl answers: 0 or −EFAULT. */
+export const storeInt = (thread: Thread, at: number, value: number): number => {
+  const { memory } = thread.process;
+  if (!memory.writable(at, 4)) return -EFAULT;
+  memory.setUint32(at, value);
+  return 0;
+};
+
 /** Bytes at the start of [address, address + count) that have the page flags, or −EFAULT when there is none. */
 const usable = (thread: Thread, address: number, count: number, flags: number): number => {
   if (count === 0) return 0;

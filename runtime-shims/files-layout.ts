@@ -1,6 +1,6 @@
 /**
  * Layout of the part of kernel memory that belongs to files: descriptor table, open file descriptions, pipes, epoll
- * items, the stdin ring. Offsets are in bytes from the start of the files section. Nothing is committed until touched.
+ * items, the rings of standard input and the terminal. Offsets are in bytes from the start of the files section. Nothing is committed until touched.
  */
 
 /** Most descriptors of the process; RLIMIT_NOFILE cannot exceed it. */
@@ -26,8 +26,8 @@ export const EPOLL_ITEM_WORDS = 12;
 /** Files whose times are known more exactly than the host keeps them. */
 export const EXACT_TIME_CAPACITY = 4096;
 export const EXACT_TIME_DOUBLES = 8;
-/** Bytes of standard input that may wait for the guest. */
-export const STDIN_BYTES = 65536;
+/** Bytes of standard input, or of what was typed at the terminal, that may wait for the guest. */
+export const INPUT_BYTES = 65536;
 export const FILES_HEADER_WORDS = 64;
 
 let end = 0;
@@ -56,7 +56,9 @@ export const filesParts = {
   epollItems: part(4 * EPOLL_ITEM_WORDS * EPOLL_ITEM_CAPACITY),
   /** struct termios, see terminal.ts. */
   terminal: part(64),
-  stdin: part(64 + STDIN_BYTES),
+  /** See host/input-ring.ts. */
+  stdinInput: part(64 + INPUT_BYTES),
+  terminalInput: part(64 + INPUT_BYTES),
 } as const;
 
 /** Size of the files section in bytes. */
@@ -146,10 +148,12 @@ export const fileKind = {
   synthetic: 8,
   /** Standard input fed by the supervisor. */
   stdin: 9,
-  /** Pipe or terminal of the host that is written, or read with its own position. */
+  /** Pipe or device of the host that is written, or read with its own position. */
   stream: 10,
   /** Opened with O_PATH. */
   path: 11,
+  /** The terminal, on any descriptor. */
+  terminal: 12,
 } as const;
 
 export const CLOEXEC_BIT = 1 << 30;

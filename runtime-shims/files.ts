@@ -7,7 +7,7 @@ import { fileMapper } from "./file-mapper.js";
 import { kinds } from "./file-kinds/kinds.js";
 import { filesHeader, filesParts, openFile, STORED_PATH_BYTES } from "./files-layout.js";
 import { unlock } from "./flock.js";
-import { StdinRing } from "./host/stdin-ring.js";
+import { InputRing } from "./host/input-ring.js";
 import { FileStat, type HostFiles, S_IFCHR } from "./host/types.js";
 import { header, type KernelMemory, sections } from "./kernel-memory.js";
 import { acquireWord, releaseWord } from "./lock.js";
@@ -19,6 +19,7 @@ import type { Process } from "./process.js";
 import { openStandardStreams } from "./standard-streams.js";
 import { contentBytes } from "./proc-files.js";
 import { followTarget, statSynthetic, syntheticFiles } from "./synthetic.js";
+import { Terminal } from "./terminal.js";
 import type { Thread } from "./threads.js";
 
 /** What a Worker needs to reach the guest's files; the same in every Worker of the process. */
@@ -58,7 +59,10 @@ export class Files {
   readonly fds: FdTable;
   readonly paths: PathResolver;
   readonly executable: string;
-  readonly stdin: StdinRing;
+  readonly stdin: InputRing;
+  readonly terminal: Terminal;
+  /** What is typed at the terminal. */
+  readonly terminalInput: InputRing;
   readonly exactTimes: ExactTimes;
   /** For the one or two paths of the call in progress. */
   readonly at = new Resolution();
@@ -75,7 +79,9 @@ export class Files {
     this.process = process;
     this.host = parts.host;
     this.executable = parts.executable;
-    this.stdin = new StdinRing(kernel);
+    this.stdin = new InputRing(kernel, "stdin");
+    this.terminal = new Terminal(kernel);
+    this.terminalInput = new InputRing(kernel, "terminal");
     this.exactTimes = new ExactTimes(kernel);
     this.#words = kernel.words;
     this.#bytes = kernel.bytes;

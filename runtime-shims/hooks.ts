@@ -23,6 +23,11 @@ export interface MachineHooks {
    * @param waitStatus as wait(2) gives it: exit code << 8, or the number of the signal that ended it.
    */
   exitProcess(waitStatus: number): void;
+  /**
+   * Stops the process as the signal does by default, and returns when it goes on; at once where the host cannot stop.
+   * @param signo SIGSTOP, SIGTSTP, SIGTTIN or SIGTTOU
+   */
+  stopProcess(signo: number): void;
   /** Sets the poll word of the thread in `slot` of the thread table (index 0 of `Cpu.pending`). */
   kick(slot: number): void;
   /** The executable bytes in [start, start + length) were mapped, unmapped or changed protection. */

@@ -115,6 +115,8 @@ export const header = {
   latestUs: 35,
   /** How many rows of `programParts` are used. */
   programPartCount: 36,
+  /** How often the process was stopped and goes on. */
+  stops: 37,
   /** Where the program's file is mapped: rows of first page, end page and the file's page at the first. */
   programParts: 40,
 } as const;

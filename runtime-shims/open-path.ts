@@ -38,7 +38,6 @@ import {
   S_IFREG,
   S_IFSOCK,
 } from "./host/types.js";
-import { terminalDescriptor } from "./synthetic.js";
 
 const R_OK = 4;
 
@@ -168,8 +167,9 @@ const openExisting = (files: Files, flags: number): number => {
   if (flags & O_PATH) return named(files, files.open.allocate(fileKind.path, statusFlags(flags), 0), at.path, at.mount);
   const synthetic = at.mount < 0 ? at.node?.synthetic : undefined;
   if (synthetic?.kind === "terminal") {
-    const terminal = terminalDescriptor(files);
-    return terminal < 0 ? -ENXIO : reopen(files, terminal, flags);
+    const handle = [0, 1, 2].find((stream) => files.host.isTerminal(stream));
+    if (handle === undefined) return -ENXIO;
+    return named(files, files.open.allocate(fileKind.terminal, statusFlags(flags), handle), at.path, -1);
   }
   if (synthetic?.kind === "device") {
     return named(files, files.open.allocate(fileKind.device, statusFlags(flags), synthetic.handle), at.path, -1);
@@ -203,7 +203,8 @@ const openAgain = (files: Files, index: number, flags: number): number => {
   const access = open.get(index, openFile.flags) & O_ACCMODE;
   if (access !== O_RDWR && access !== (flags & O_ACCMODE)) return -EACCES;
   // Other handles would be closed twice; what is neither stream nor device cannot be opened on Linux either.
-  const shared = kind === fileKind.stdin || kind === fileKind.device || (kind === fileKind.stream && handle <= 2);
+  const stream = kind === fileKind.stream && handle <= 2;
+  const shared = stream || kind === fileKind.stdin || kind === fileKind.device || kind === fileKind.terminal;
   if (!shared) return -ENXIO;
   const again = open.allocate(kind, statusFlags(flags), handle);
   if (again >= 0) open.set(again, openFile.streamFlags, open.get(index, openFile.streamFlags));

@@ -92,6 +92,7 @@ const act = (thread: Thread, info: SignalInfo, call: InterruptedCall | undefined
   if (taken.handler === SIG_IGN) return CONTINUE;
   if (taken.handler === SIG_DFL) {
     const fate = defaultAction(signo);
+    if (fate === "stop") thread.process.hooks.stopProcess(signo);
     if (fate === "ignore" || fate === "stop") return CONTINUE;
     thread.process.exit(signo);
     return ENDED;

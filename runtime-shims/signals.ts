@@ -137,7 +137,7 @@ export const defaultAction = (signo: number): "ignore" | "stop" | "core" | "term
   return hasSignal(defaultCoreLo, 0, signo) ? "core" : "terminate";
 };
 
-/** True when the signal's action is to do nothing. A stopped process is not modelled, so stop signals do nothing. */
+/** True when the signal's action is to do nothing. */
 export const isIgnored = (words: Int32Array, signo: number): boolean => {
   if (signo === SIGKILL) return false;
   const base = actionOf(signo);
@@ -145,8 +145,7 @@ export const isIgnored = (words: Int32Array, signo: number): boolean => {
   const handler = words[base + action.handlerLo];
   if (handler === SIG_IGN) return true;
   if (handler !== SIG_DFL) return false;
-  const fate = defaultAction(signo);
-  return fate === "ignore" || fate === "stop";
+  return defaultAction(signo) === "ignore";
 };
 
 /** Where the pending state of a target starts: a thread's row or the process header share this shape. */

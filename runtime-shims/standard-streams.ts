@@ -1,6 +1,6 @@
 import { device } from "./file-kinds/device.js";
 import { O_RDONLY, O_RDWR, O_WRONLY } from "./file-kinds/open-flags.js";
-import { STREAM_TERMINAL, STREAM_WATCHABLE } from "./file-kinds/stream.js";
+import { STREAM_WATCHABLE } from "./file-kinds/stream.js";
 import { fileKind, openFile } from "./files-layout.js";
 import type { Files } from "./files.js";
 import { FileStat, S_IFCHR, S_IFMT, S_IFREG } from "./host/types.js";
@@ -33,8 +33,8 @@ const sameStream = (files: Files, index: number, stat: FileStat, other: FileStat
 const openStream = (files: Files, handle: number, stat: FileStat): number => {
   const { open } = files;
   const type = stat.mode & S_IFMT;
-  const terminal = files.host.isTerminal(handle);
-  const flags = terminal ? O_RDWR : handle === 0 ? O_RDONLY : O_WRONLY;
+  if (files.host.isTerminal(handle)) return open.allocate(fileKind.terminal, O_RDWR, handle);
+  const flags = handle === 0 ? O_RDONLY : O_WRONLY;
   if (type === S_IFCHR && stat.rdev === NULL_DEVICE) {
     const index = open.allocate(fileKind.device, O_RDWR, device.null);
     open.setPath(index, "/dev/null");
@@ -46,9 +46,8 @@ const openStream = (files: Files, handle: number, stat: FileStat): number => {
     open.setOffset(index, -1);
     return index;
   }
-  const kind = handle === 0 && (terminal || type !== S_IFCHR) ? fileKind.stdin : fileKind.stream;
-  const index = open.allocate(kind, flags, handle);
-  const watchable = terminal || type !== S_IFCHR ? STREAM_WATCHABLE : 0;
-  open.set(index, openFile.streamFlags, watchable | (terminal ? STREAM_TERMINAL : 0));
+  const isDevice = type === S_IFCHR;
+  const index = open.allocate(handle === 0 && !isDevice ? fileKind.stdin : fileKind.stream, flags, handle);
+  open.set(index, openFile.streamFlags, isDevice ? 0 : STREAM_WATCHABLE);
   return index;
 };

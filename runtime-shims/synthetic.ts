@@ -1,12 +1,12 @@
 import { ENOENT } from "./errno.js";
 import { device } from "./file-kinds/device.js";
 import { O_ACCMODE, O_PATH, O_RDONLY, O_WRONLY } from "./file-kinds/open-flags.js";
-import { STREAM_TERMINAL } from "./file-kinds/stream.js";
 import { fileKind, openFile } from "./files-layout.js";
 import type { Files } from "./files.js";
-import { FileStat, S_IFDIR, S_IFLNK, S_IFREG } from "./host/types.js";
+import { FileStat, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from "./host/types.js";
 import { type DynamicChildren, newNode, type TreeNode } from "./mounts.js";
 import { procFiles } from "./proc-files.js";
+import { majorOf, minorOf } from "./stat-layout.js";
 import type { Thread } from "./threads.js";
 
 /** Something in guest space that no host directory holds. */
@@ -15,7 +15,7 @@ export type Synthetic =
   | { readonly path: string; readonly kind: "link"; readonly target: string }
   /** A link of /proc/self/fd. */
   | { readonly path: string; readonly kind: "fd"; readonly fd: number }
-  /** /dev/tty: opened, it is the descriptor that is the terminal. */
+  /** /dev/tty: opened, it is the terminal that the host's standard streams are, if one of them is. */
   | { readonly path: string; readonly kind: "terminal" }
   /** A character device that is `handle` of file-kinds/device.ts. */
   | { readonly path: string; readonly kind: "device"; readonly handle: number }
@@ -67,19 +67,9 @@ export const linkText = (files: Files, node: TreeNode): string => {
 /** Where a synthetic link leads; undefined for an open file without a path. */
 export const followTarget = (files: Files, node: TreeNode): string | undefined => {
   const text = linkText(files, node);
-  return node.synthetic?.kind === "fd" && (!text.startsWith("/") || text.endsWith(DELETED)) ? undefined : text;
+  const isName = text.startsWith("/") && !text.startsWith(TERMINALS) && !text.endsWith(DELETED);
+  return node.synthetic?.kind === "fd" && !isName ? undefined : text;
 };
-
-/** The standard descriptor that is a terminal, or −1. */
-export const terminalDescriptor = (files: Files): number =>
-  [0, 1, 2].find((fd) => {
-    const index = files.open.acquire(fd);
-    if (index < 0) return false;
-    const kind = files.open.get(index, openFile.kind);
-    const terminal = (files.open.get(index, openFile.streamFlags) & STREAM_TERMINAL) !== 0;
-    files.release(index);
-    return terminal && (kind === fileKind.stdin || kind === fileKind.stream);
-  }) ?? -1;
 
 const scratch = new FileStat();
 /** What the kernel puts after the path of a file that has none any more (d_path in fs/d_path.c). */
@@ -99,6 +89,22 @@ const descriptorPath = (files: Files, fd: number): string => {
   if (kind === fileKind.pipeReader || kind === fileKind.pipeWriter) return `pipe:[${0x10000 + handle}]`;
   if (kind === fileKind.eventfd) return "anon_inode:[eventfd]";
   if (kind === fileKind.epoll) return "anon_inode:[eventpoll]";
+  return streamName(files, handle);
+};
+
+/** Where Linux names the terminals of windows and of logins over a network, and their first major number. */
+const TERMINALS = "/dev/pts/";
+const TERMINAL_MAJOR = 136;
+
+/** What Linux calls a standard stream of the host, as far as its attributes tell. */
+const streamName = (files: Files, handle: number): string => {
+  if (files.host.stat(handle, scratch) === 0) {
+    const type = scratch.mode & S_IFMT;
+    if (type === S_IFIFO) return `pipe:[${scratch.ino}]`;
+    if (type === S_IFSOCK) return `socket:[${scratch.ino}]`;
+    const { rdev } = scratch;
+    if (type === S_IFCHR && majorOf(rdev) === TERMINAL_MAJOR) return `${TERMINALS}${minorOf(rdev)}`;
+  }
   return `host:[${handle}]`;
 };
 

@@ -8,16 +8,30 @@ const CHARACTERS = 17;
 
 /** Input flags. */
 export const ICRNL = 0x100;
+/** Output flags. */
+const OPOST = 1;
+const ONLCR = 4;
 /** Local flags. */
 export const ISIG = 1;
 export const ICANON = 2;
 export const ECHO = 8;
+export const ECHOE = 0x10;
+export const ECHOK = 0x20;
+export const ECHONL = 0x40;
+export const ECHOCTL = 0x200;
 /** Places among the control characters. */
 export const VINTR = 0;
 export const VQUIT = 1;
 export const VERASE = 2;
 export const VKILL = 3;
 export const VEOF = 4;
+export const VTIME = 5;
+export const VMIN = 6;
+export const VSUSP = 10;
+
+const NEWLINE = 0x0a;
+const VERTICAL_TAB = 0x0b;
+const RETURN = 0x0d;
 
 /** The usual state of a terminal: what `stty sane` sets, at 38400 baud. */
 const SANE = {
@@ -61,16 +75,43 @@ export class Terminal {
   }
 
   get input(): number {
-    return new DataView(this.modes.buffer, this.modes.byteOffset).getUint32(0, true);
+    return this.#flags(0);
+  }
+
+  get output(): number {
+    return this.#flags(4);
   }
 
   get local(): number {
-    return new DataView(this.modes.buffer, this.modes.byteOffset).getUint32(12, true);
+    return this.#flags(12);
+  }
+
+  #flags(at: number): number {
+    return new DataView(this.modes.buffer, this.modes.byteOffset).getUint32(at, true);
   }
 
   /** A control character by its place. */
   character(place: number): number {
     return this.modes[CHARACTERS + place];
+  }
+
+  /**
+   * The bytes to write to the host's terminal, which always makes CR LF of LF, for those that the guest writes to its own.
+   * Where that one leaves LF alone, CR LF goes out as LF, and an LF alone as VT, which moves the cursor in the same way
+   * on every terminal that knows the VT100.
+   */
+  hostOutput(bytes: Uint8Array): Uint8Array {
+    if ((this.output & (OPOST | ONLCR)) === (OPOST | ONLCR) || !bytes.includes(NEWLINE)) return bytes;
+    const sent = new Uint8Array(bytes.length);
+    let length = 0;
+    for (let at = 0; at < bytes.length; at++) {
+      const byte = bytes[at];
+      if (byte === RETURN && bytes[at + 1] === NEWLINE) {
+        sent[length++] = NEWLINE;
+        at++;
+      } else sent[length++] = byte === NEWLINE ? VERTICAL_TAB : byte;
+    }
+    return sent.subarray(0, length);
   }
 
   /** Supervisor: resolves when the modes are no longer those of `seen`; gives the number to ask with next. */

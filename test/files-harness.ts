@@ -67,6 +67,7 @@ export class FakeGuest {
     const hooks: MachineHooks = {
       spawnThread: () => false,
       exitProcess: () => {},
+      stopProcess: () => {},
       kick: () => {},
       codeChanged: () => {},
       timersChanged: () => {},

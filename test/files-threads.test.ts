@@ -226,9 +226,9 @@ test("threads that append and open at once lose nothing", async () => {
 });
 
 test("standard input comes from the ring on demand", async () => {
-  const { StdinRing } = await import("../runtime-shims/host/stdin-ring.js");
+  const { InputRing } = await import("../runtime-shims/host/input-ring.js");
   const { fileKind } = await import("../runtime-shims/files-layout.js");
-  const ring = new StdinRing(new KernelMemory(memories.kernel));
+  const ring = new InputRing(new KernelMemory(memories.kernel), "stdin");
   const index = guest.files.open.allocate(fileKind.stdin, 0, 0);
   const fd = guest.files.fds.install(index, false, 100);
   const other = spawn(1001);

@@ -36,6 +36,7 @@ export interface Guest {
   readonly log: {
     spawned: ThreadStart[];
     exits: number[];
+    stops: number[];
     kicks: number[];
     code: [number, number][];
     lines: string[];
@@ -48,6 +49,7 @@ export interface Guest {
 export const recordingHooks = (log: Guest["log"]): MachineHooks => ({
   spawnThread: (start) => log.spawned.push(start) > 0,
   exitProcess: (status) => void log.exits.push(status),
+  stopProcess: (signo) => void log.stops.push(signo),
   kick: (slot) => void log.kicks.push(slot),
   codeChanged: (start, length) => void log.code.push([start, length]),
   timersChanged: () => {},
@@ -90,7 +92,7 @@ export const newGuest = (memoryBytes = 256 << 20, options: Partial<ExecOptions> 
     hwcap: 0x0789_0000,
     ...options,
   });
-  const log: Guest["log"] = { spawned: [], exits: [], kicks: [], code: [], lines: [] };
+  const log: Guest["log"] = { spawned: [], exits: [], stops: [], kicks: [], code: [], lines: [] };
   const process = joinProcess(kernel, buffer, log);
   const thread = beginThread(process, start, fakeCpu());
   return { kernel, buffer, process, thread, start, log };

@@ -4,7 +4,7 @@ import { EAGAIN, EINTR, EINVAL, ENOMEM, EPERM, ESRCH } from "../runtime-shims/er
 import { CONTINUE, ENDED, REPLACED } from "../runtime-shims/outcome.js";
 import { deliverPending, syscall } from "../runtime-shims/personality.js";
 import { fault } from "../runtime-shims/signal-delivery.js";
-import { raiseProcessSignal, SI_USER, SIGFPE, SIGSEGV, SIGURG } from "../runtime-shims/signals.js";
+import { raiseProcessSignal, SI_USER, SIG_DFL, SIG_IGN, SIGFPE, SIGSEGV, SIGURG } from "../runtime-shims/signals.js";
 import type { Thread } from "../runtime-shims/threads.js";
 import { call, type Guest, newGuest, NR, resultOf, setCall, sp } from "./kernel-fixture.js";
 
@@ -75,6 +75,25 @@ test("tracing is told of a call's return once, before the handler of a signal be
     { rip: 0x401002, result: 1000 },
     { rip: 0x401002, result: 0 },
   ]);
+});
+
+test("a stop signal stops the process unless the guest handles, ignores or blocks it", () => {
+  const [SIGSTOP, SIGTSTP] = [19, 20];
+  const guest = newGuest();
+  expect(self(guest, SIGTSTP)).toBe(CONTINUE);
+  expect(self(guest, SIGSTOP)).toBe(CONTINUE);
+  expect(guest.log.stops).toEqual([SIGTSTP, SIGSTOP]);
+  install(guest, SIGTSTP, SA_SIGINFO);
+  expect(self(guest, SIGTSTP)).toBe(REPLACED);
+  sigreturn(guest.thread);
+  install(guest, SIGTSTP, 0, 0, SIG_IGN);
+  expect(self(guest, SIGTSTP)).toBe(CONTINUE);
+  install(guest, SIGTSTP, 0, 0, SIG_DFL);
+  setMask(guest, 1 << (SIGTSTP - 1));
+  self(guest, SIGTSTP);
+  expect(guest.log.stops).toHaveLength(2);
+  setMask(guest, 0);
+  expect(guest.log.stops).toHaveLength(3);
 });
 
 describe("frames", () => {

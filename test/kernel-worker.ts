@@ -13,7 +13,7 @@ interface Job {
 }
 
 const { kernel, buffer, start } = workerData as Job;
-const log = { spawned: [], exits: [], kicks: [], code: [], lines: [] };
+const log = { spawned: [], exits: [], stops: [], kicks: [], code: [], lines: [] };
 const thread = beginThread(joinProcess(new KernelMemory(kernel), buffer, log), start, fakeCpu());
 
 parentPort!.on("message", ([nr, ...args]: [number, ...number[]]) => {

@@ -9,6 +9,7 @@ import { pipeReader, pipeWriter } from "./pipe.js";
 import { stdin } from "./stdin.js";
 import { stream } from "./stream.js";
 import { syntheticFile } from "./synthetic-file.js";
+import { terminal } from "./terminal.js";
 
 const table: FileKind[] = [];
 table[fileKind.host] = hostFile;
@@ -22,6 +23,7 @@ table[fileKind.synthetic] = syntheticFile;
 table[fileKind.stdin] = stdin;
 table[fileKind.stream] = stream;
 table[fileKind.path] = pathOnly;
+table[fileKind.terminal] = terminal;
 
 /** What can be done with an open file, by its `fileKind`. */
 export const kinds: readonly FileKind[] = table;

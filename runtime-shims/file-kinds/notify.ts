@@ -8,6 +8,7 @@ export const pipeKey = (pipe: number): number => kernelKey(16, pipe);
 export const eventKey = (openFileIndex: number): number => kernelKey(17, openFileIndex);
 export const flockKey = kernelKey(18, 0);
 export const stdinKey = kernelKey(19, 0);
+export const terminalKey = kernelKey(19, 1);
 /** Everyone in poll, select or epoll_wait. */
 export const pollKey = kernelKey(20, 0);
 

@@ -1,12 +1,10 @@
-import { EAGAIN } from "../errno.js";
+import { EAGAIN, EBADF } from "../errno.js";
 import { openFile } from "../files-layout.js";
 import { waitUntil } from "../wait-queue.js";
 import { type FileKind, POLLHUP, POLLIN, POLLRDNORM } from "./kind.js";
-import { stdinKey } from "./notify.js";
 import { O_NONBLOCK } from "./open-flags.js";
-import { STREAM_TERMINAL } from "./stream.js";
 
-/** Standard input that is a pipe, socket or terminal: the supervisor reads it, because a Worker must not block there. */
+/** Standard input that is a pipe or socket: the supervisor reads it, because a Worker must not block there. */
 export const stdin: FileKind = {
   seekable: false,
   watchable: true,
@@ -17,22 +15,18 @@ export const stdin: FileKind = {
     if (now !== undefined) return now;
     ring.ask();
     if (files.open.get(index, openFile.flags) & O_NONBLOCK) return -EAGAIN;
-    return waitUntil(thread, stdinKey, Infinity, () => {
+    return waitUntil(thread, ring.key, Infinity, () => {
       const result = ring.take(into);
       if (result === undefined) ring.ask();
       return result;
     });
   },
-  // A terminal is often open for reading and writing.
-  write: (files, _thread, index, from) => files.host.write(files.open.get(index, openFile.handle), from, -1),
+  write: () => -EBADF,
   stat: (files, index, out) => files.host.stat(files.open.get(index, openFile.handle), out),
-  ready: (files, index) => {
+  ready: (files) => {
     const ring = files.stdin;
     if (ring.length > 0) return POLLIN | POLLRDNORM;
-    if (ring.ended) {
-      const terminal = files.open.get(index, openFile.streamFlags) & STREAM_TERMINAL;
-      return terminal ? POLLIN | POLLRDNORM : POLLHUP | POLLIN | POLLRDNORM;
-    }
+    if (ring.ended) return POLLHUP | POLLIN | POLLRDNORM;
     ring.ask();
     return 0;
   },

@@ -7,9 +7,7 @@ import { type FileKind, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from "./kind.j
 import { O_ACCMODE, O_NONBLOCK, O_RDONLY, O_WRONLY } from "./open-flags.js";
 import { raiseSigpipe } from "./pipe.js";
 
-/** Bits of `streamFlags`. */
-export const STREAM_TERMINAL = 4;
-/** A pipe, socket or terminal: epoll can watch it. */
+/** Bit of `streamFlags`. A pipe or socket: epoll can watch it. */
 export const STREAM_WATCHABLE = 8;
 
 /** How long to wait before a host stream that is not ready is tried again. */
@@ -24,7 +22,7 @@ const retry = (files: Files, thread: Thread, index: number, step: () => number):
   }
 };
 
-/** A pipe, terminal or device of the host, with a position of its own. */
+/** A pipe, socket or device of the host, with a position of its own. */
 export const stream: FileKind = {
   seekable: false,
   watchable: true,

@@ -1,6 +1,6 @@
 import { EIO } from "../errno.js";
 import type { KernelMemory } from "../kernel-memory.js";
-import { StdinRing } from "./stdin-ring.js";
+import { InputRing } from "./input-ring.js";
 
 /**
  * Feeds the guest's standard input from bytes or a stream of them, as the guest asks for it; EIO if the source
@@ -11,7 +11,7 @@ export const feedBytes = (
   kernel: KernelMemory,
   source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
 ): (() => void) => {
-  const ring = new StdinRing(kernel);
+  const ring = new InputRing(kernel, "stdin");
   let stopped = false;
   const feed = async (): Promise<void> => {
     for await (const chunk of source) {

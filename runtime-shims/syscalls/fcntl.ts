@@ -1,5 +1,5 @@
 import { EBADF, EFAULT, EINVAL, ENOTTY, EOVERFLOW, EPERM } from "../errno.js";
-import { withFd } from "../fd-io.js";
+import { storeInt, withFd } from "../fd-io.js";
 import { pipeLength } from "../file-kinds/pipe.js";
 import {
   O_ACCMODE,
@@ -12,15 +12,13 @@ import {
   O_RDONLY,
   O_WRONLY,
 } from "../file-kinds/open-flags.js";
-import { STREAM_TERMINAL } from "../file-kinds/stream.js";
 import { LOCK_EX, LOCK_NB, LOCK_SH, LOCK_UN, lockFile, unlock } from "../flock.js";
-import { filesHeader, fileKind, openFile, PIPE_BYTES } from "../files-layout.js";
+import { fileKind, openFile, PIPE_BYTES } from "../files-layout.js";
 import type { Files } from "../files.js";
-import { filesHeaderWord } from "../open-files.js";
-import { Terminal, TERMIOS_BYTES } from "../terminal.js";
 import type { Thread } from "../threads.js";
 import { address, choice, fd, flags, long } from "./kinds.js";
 import type { SyscallRow } from "./table.js";
+import { controlTerminal, TERMINAL_IOCTL } from "./terminal.js";
 
 const F = {
   F_DUPFD: 0,
@@ -91,7 +89,7 @@ const recordLock = (files: Files, thread: Thread, index: number, command: number
 /** Whether SIGIO could tell of an open file's readiness: only then it takes O_ASYNC (setfl in fs/fcntl.c). */
 const signalsReadiness = (files: Files, index: number): boolean => {
   const kind = files.open.get(index, openFile.kind);
-  return isPipe(files, index) || kind === fileKind.stream || kind === fileKind.stdin;
+  return isPipe(files, index) || kind === fileKind.stream || kind === fileKind.stdin || kind === fileKind.terminal;
 };
 
 const sameOpenFile = (files: Files, index: number, other: number): number => {
@@ -160,48 +158,11 @@ const flock = (thread: Thread, fdNumber: number, operation: number): number => {
 };
 
 const IOCTL = {
-  TCGETS: 0x5401,
-  TCSETS: 0x5402,
-  TCSETSW: 0x5403,
-  TCSETSF: 0x5404,
-  TIOCGPGRP: 0x540f,
-  TIOCGWINSZ: 0x5413,
   FIONREAD: 0x541b,
   FIONBIO: 0x5421,
   FIONCLEX: 0x5450,
   FIOCLEX: 0x5451,
 } as const;
-
-const getModes = (thread: Thread, at: number): number => {
-  const { memory, kernel } = thread.process;
-  if (!memory.writable(at, TERMIOS_BYTES)) return -EFAULT;
-  memory.store(at, new Terminal(kernel).modes);
-  return 0;
-};
-
-const setModes = (files: Files, thread: Thread, at: number, discardInput: boolean): number => {
-  const { memory, kernel } = thread.process;
-  if (!memory.readable(at, TERMIOS_BYTES)) return -EFAULT;
-  if (discardInput) files.stdin.discard();
-  new Terminal(kernel).modes = memory.load(at, TERMIOS_BYTES);
-  return 0;
-};
-
-const storeWindowSize = (files: Files, thread: Thread, at: number): number => {
-  const { memory } = thread.process;
-  if (!memory.writable(at, 8)) return -EFAULT;
-  memory.setUint16(at, files.open.words[filesHeaderWord(filesHeader.terminalRows)]);
-  memory.setUint16(at + 2, files.open.words[filesHeaderWord(filesHeader.terminalColumns)]);
-  memory.setUint32(at + 4, 0);
-  return 0;
-};
-
-const storeInt = (thread: Thread, at: number, value: number): number => {
-  const { memory } = thread.process;
-  if (!memory.writable(at, 4)) return -EFAULT;
-  memory.setUint32(at, value);
-  return 0;
-};
 
 /** Bytes that can be read now, or −ENOTTY for kinds that cannot tell. */
 const readableBytes = (files: Files, index: number): number => {
@@ -211,6 +172,9 @@ const readableBytes = (files: Files, index: number): number => {
       return pipeLength(files, index);
     case fileKind.stdin:
       return files.stdin.length;
+    case fileKind.terminal:
+      files.terminalInput.ask();
+      return files.terminalInput.length;
     case fileKind.host:
       return Math.max(0, files.sizeOf(index) - Math.max(0, files.open.offset(index)));
     default:
@@ -222,9 +186,6 @@ const ioctl = (thread: Thread, fdNumber: number, request: number, argument: numb
   withFd(thread, fdNumber, (files, index) => {
     const status = files.open.get(index, openFile.flags);
     if (status & O_PATH) return -EBADF;
-    const kind = files.open.get(index, openFile.kind);
-    const streamKind = kind === fileKind.stream || kind === fileKind.stdin;
-    const terminal = streamKind && (files.open.get(index, openFile.streamFlags) & STREAM_TERMINAL) !== 0;
     switch (request) {
       case IOCTL.FIOCLEX:
       case IOCTL.FIONCLEX:
@@ -240,18 +201,10 @@ const ioctl = (thread: Thread, fdNumber: number, request: number, argument: numb
         const count = readableBytes(files, index);
         return count < 0 ? count : storeInt(thread, argument, count);
       }
-      case IOCTL.TCGETS:
-        return terminal ? getModes(thread, argument) : -ENOTTY;
-      case IOCTL.TCSETS:
-      case IOCTL.TCSETSW:
-      case IOCTL.TCSETSF:
-        return terminal ? setModes(files, thread, argument, request === IOCTL.TCSETSF) : -ENOTTY;
-      case IOCTL.TIOCGWINSZ:
-        return terminal ? storeWindowSize(files, thread, argument) : -ENOTTY;
-      case IOCTL.TIOCGPGRP:
-        return terminal ? storeInt(thread, argument, thread.process.pid) : -ENOTTY;
       default:
-        return -ENOTTY;
+        return files.open.get(index, openFile.kind) === fileKind.terminal
+          ? controlTerminal(files, thread, request, argument)
+          : -ENOTTY;
     }
   });
 
@@ -259,5 +212,5 @@ const ioctl = (thread: Thread, fdNumber: number, request: number, argument: numb
 export const fcntlCalls: readonly SyscallRow[] = [
   { nr: 72, name: "fcntl", args: [fd, choice(F), long], run: control },
   { nr: 73, name: "flock", args: [fd, flags({ LOCK_SH, LOCK_EX, LOCK_NB, LOCK_UN })], run: flock },
-  { nr: 16, name: "ioctl", args: [fd, choice(IOCTL), address], run: ioctl },
+  { nr: 16, name: "ioctl", args: [fd, choice({ ...IOCTL, ...TERMINAL_IOCTL }), address], run: ioctl },
 ];

@@ -2,15 +2,15 @@ import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import type { Worker } from "node:worker_threads";
 import { prepareNodeFiles } from "../../runtime-shims/host/node-files.js";
-import { feedStdin, followTerminalSize } from "../../runtime-shims/host/node-stdin.js";
-import { isTerminal } from "../../runtime-shims/host/node-terminal.js";
+import { feedStdin } from "../../runtime-shims/host/node-stdin.js";
+import { feedTerminal, followTerminalSize, terminalDescriptor } from "../../runtime-shims/host/node-terminal-input.js";
 import { header } from "../../runtime-shims/kernel-memory.js";
 import { raiseProcessSignal, SI_KERNEL, SI_USER } from "../../runtime-shims/signals.js";
 import type { KnownCode } from "../cache/node-code-cache.js";
 import { checkEngine } from "../engine-features.js";
 import { DEFAULT_HOT } from "../machine/hot.js";
 import { Machine, type MachineOptions } from "../machine/machine.js";
-import { nodePlatform } from "../machine/node-platform.js";
+import { nodePlatform, takeDefault } from "../machine/node-platform.js";
 import type { ParsedCommand } from "./commands.js";
 import type { Options, ReportTarget } from "./options.js";
 import { programCache, type ProgramCache } from "./program-cache.js";
@@ -25,20 +25,33 @@ const DEFAULT_MEMORY_PAGES = 65535;
 /** Go raises the soft limit to the hard one. */
 const OPEN_FILES = 1024;
 
-/** Host signals that a guest can receive; their numbers are Linux's. */
+/**
+ * Host signals that a guest can receive; their numbers are Linux's. Not among them are those that the guest's own
+ * calls raise in gojit as well (SIGPIPE, SIGXFSZ), those of an access to the terminal from the background, which would
+ * be tried again for ever if it did not stop the process, and those that the engine needs.
+ */
 const FORWARDED = {
   SIGHUP: 1,
   SIGINT: 2,
   SIGQUIT: 3,
+  SIGABRT: 6,
   SIGUSR1: 10,
   SIGUSR2: 12,
+  SIGALRM: 14,
   SIGTERM: 15,
+  SIGCHLD: 17,
   SIGCONT: 18,
+  SIGTSTP: 20,
+  SIGURG: 23,
+  SIGXCPU: 24,
+  SIGVTALRM: 26,
   SIGWINCH: 28,
+  SIGIO: 29,
+  SIGPWR: 30,
 };
 
 /** Those that a terminal sends. */
-const FROM_TERMINAL = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGWINCH"];
+const FROM_TERMINAL = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTSTP", "SIGWINCH"];
 
 /** What watches a run. */
 export interface Observer extends Pick<MachineOptions, "probes" | "trace" | "debug"> {
@@ -107,13 +120,17 @@ export async function runCommand(
     machine.kernel.words[header.umask] = process.umask();
     const raise = (signo: number, code: typeof SI_USER | typeof SI_KERNEL): void =>
       void raiseProcessSignal(machine.kernel, signo, code, (slot) => machine.kick(slot));
-    feedStdin(machine.kernel, (signo) => raise(signo, SI_KERNEL));
-    followTerminalSize(machine.kernel);
-    // Node does not say who sent a signal.
-    const terminal = isTerminal(0);
+    feedStdin(machine.kernel);
+    const terminal = terminalDescriptor();
+    let restoreTerminal = (): void => {};
+    if (terminal !== undefined) {
+      restoreTerminal = feedTerminal(machine.kernel, terminal, (signo) => raise(signo, SI_KERNEL));
+      followTerminalSize(machine.kernel, terminal);
+    }
     for (const [name, number] of Object.entries(FORWARDED)) {
       process.on(name as NodeJS.Signals, () =>
-        raise(number, terminal && FROM_TERMINAL.includes(name) ? SI_KERNEL : SI_USER),
+        // Node does not say who sent a signal.
+        raise(number, terminal !== undefined && FROM_TERMINAL.includes(name) ? SI_KERNEL : SI_USER),
       );
     }
     const timer =
@@ -134,6 +151,12 @@ export async function runCommand(
     machine.close();
     observer?.end(waitStatus);
     if (options.stats !== undefined) await writeStats(options.stats, machine, known);
+    if (waitStatus === FORWARDED.SIGINT && terminal !== undefined && !observer && process.platform !== "win32") {
+      // A shell goes on with its script after Ctrl-C unless it sees that the signal ended the command.
+      restoreTerminal();
+      tmp?.remove();
+      takeDefault("SIGINT");
+    }
     return waitStatus & 0x7f ? 128 + (waitStatus & 0x7f) : waitStatus >> 8;
   } finally {
     tmp?.remove();

@@ -8,7 +8,7 @@ import { Records } from "../../jit/interpreter/records.js";
 import { TranslationChannel } from "../../jit/channel.js";
 import type { HostClock, MachineHooks } from "../../runtime-shims/hooks.js";
 import { GUEST_BASE } from "../../runtime-shims/guest-memory.js";
-import { KernelMemory } from "../../runtime-shims/kernel-memory.js";
+import { header, KernelMemory } from "../../runtime-shims/kernel-memory.js";
 import { deliverPending, syscall } from "../../runtime-shims/personality.js";
 import { fault, type Fault } from "../../runtime-shims/signal-delivery.js";
 import { Process } from "../../runtime-shims/process.js";
@@ -142,11 +142,12 @@ export function serveGuestThreads(init: GuestInit, platform: WorkerPlatform): ne
 }
 
 function machineHooks(
-  { cpuMemories, records }: MachineParts,
+  { cpuMemories, records, kernel }: MachineParts,
   pool: ThreadPool,
   arena: CodeArena,
   platform: WorkerPlatform,
 ): MachineHooks {
+  const { words } = new KernelMemory(kernel);
   return {
     spawnThread(start) {
       const reserved = pool.reserve();
@@ -157,6 +158,11 @@ function machineHooks(
       return true;
     },
     exitProcess: (waitStatus) => platform.post({ type: "exit", waitStatus }),
+    stopProcess(signo) {
+      const stops = Atomics.load(words, header.stops);
+      platform.post({ type: "stop", signo });
+      Atomics.wait(words, header.stops, stops);
+    },
     kick(slot) {
       const worker = pool.workerOf(slot);
       if (worker < 0) return;

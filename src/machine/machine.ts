@@ -10,7 +10,7 @@ import type { CallingConvention } from "../../jit/code-source.js";
 import { CPU_PAGES } from "../../jit/cpu-block.js";
 import { executedInstructions, setPollWord } from "../../jit/cpu-state.js";
 import type { HostClock, ThreadStart } from "../../runtime-shims/hooks.js";
-import { KernelMemory } from "../../runtime-shims/kernel-memory.js";
+import { header, KernelMemory } from "../../runtime-shims/kernel-memory.js";
 import { runTimers } from "../../runtime-shims/timers.js";
 import { DebugControl } from "../debug/control.js";
 import { EventRing } from "../trace/event-ring.js";
@@ -34,6 +34,8 @@ export interface SupervisorPlatform {
   ): { terminate(): void };
   /** The engine's own module: see `buildEngine`. */
   readonly engine: WebAssembly.Module;
+  /** Stops the host's process as the signal does by default, and returns when it goes on. Absent where that cannot be. */
+  stop?(signo: number): void;
   /** For the platform's side of each Worker; structured-cloneable. */
   readonly workerData: unknown;
 }
@@ -303,6 +305,11 @@ export class Machine {
         break;
       case "held":
         this.onHeld?.(message.worker);
+        break;
+      case "stop":
+        this.platform.stop?.(message.signo);
+        Atomics.add(this.kernel.words, header.stops, 1);
+        Atomics.notify(this.kernel.words, header.stops);
         break;
       case "broken":
         this.settle.reject(new MachineError(message.what));

@@ -31,6 +31,22 @@ export const nodePlatform = (workerData: NodeWorkerData, early?: Worker): Superv
 /** The guest's files and standard streams are what the caller serves. */
 export const nodeRemotePlatform = (workerData: RemoteSetup): SupervisorPlatform => platform(workerData, "remote");
 
+/** Linux's numbers of the signals that stop a process. */
+const STOP_SIGNALS: Readonly<Record<number, NodeJS.Signals>> = {
+  19: "SIGSTOP",
+  20: "SIGTSTP",
+  21: "SIGTTIN",
+  22: "SIGTTOU",
+};
+
+/** Lets a signal do to this process what it does to one that has not asked for it. */
+export const takeDefault = (name: NodeJS.Signals): void => {
+  const listeners = process.listeners(name);
+  process.removeAllListeners(name);
+  process.kill(process.pid, name);
+  for (const listener of listeners) process.on(name, listener);
+};
+
 const platform = (workerData: unknown, guest: GuestKind, early?: Worker): SupervisorPlatform => ({
   clock: nodeClock,
   engine: new WebAssembly.Module(readFileSync(ENGINE)),
@@ -46,4 +62,5 @@ const platform = (workerData: unknown, guest: GuestKind, early?: Worker): Superv
     worker.on("error", (error) => onBroken(error instanceof Error ? (error.stack ?? error.message) : String(error)));
     return { terminate: () => void worker.terminate() };
   },
+  ...(process.platform === "win32" ? {} : { stop: (signo: number) => takeDefault(STOP_SIGNALS[signo]!) }),
 });

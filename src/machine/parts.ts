@@ -74,6 +74,8 @@ export type WorkerMessage =
   | { readonly type: "timers" }
   /** Worker `worker` is held: see debug/control.ts. */
   | { readonly type: "held"; readonly worker: number }
+  /** A thread waits until the process was stopped and goes on; `header.stops` counts that. */
+  | { readonly type: "stop"; readonly signo: number }
   /** Something is wrong in gojit itself. */
   | { readonly type: "broken"; readonly what: string };
 
