@@ -25,6 +25,9 @@ export async function startDebuggee(path: string, options: Partial<RunOptions> =
   const platform = {
     supervisor: nodeRemotePlatform,
     cpus: 2,
+    openHostDirectories: () => {
+      throw new Error("no directory is asked for");
+    },
     readProgram: () => Promise.reject(new Error("the program is given as bytes")),
   };
   const { program, machine, finish, abandon } = await launch(
