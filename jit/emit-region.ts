@@ -216,10 +216,13 @@ export class RegionEmitter {
           out.push(w.br(other, w.i32.eqz(condition)));
           return this.goto(state, end.taken, out);
         }
-        const taken: Expr[] = [];
-        this.goto(state, end.taken, taken);
-        out.push(w.if(condition, w.block(null, taken)));
-        return this.goto(state, end.fall, out);
+        // An exit first: it reads the flags' definitions, which other blocks replace.
+        const [first, then, last] =
+          "exit" in end.fall ? [w.i32.eqz(condition), end.fall, end.taken] : [condition, end.taken, end.fall];
+        const arm: Expr[] = [];
+        this.goto(state, then, arm);
+        out.push(w.if(first, w.block(null, arm)));
+        return this.goto(state, last, out);
       }
       case "table":
         return this.tableJump(state, end.index, end.targets, out);
@@ -279,14 +282,11 @@ export class RegionEmitter {
 
   /** Emits statements that bring the needed registers and flags into the CPU block. */
   private leave(state: ExitState, needed: Needed): void {
-    const { w, l } = this;
+    const { l } = this;
     if (state.lags) l.emit(this.storeRsp());
     for (const statement of this.registerStores(state.dirty & needed.registers & ~rspBit)) l.emit(statement);
-    const flags = state.dirtyFlags & needed.flags;
-    if (flags === 0) return;
-    for (const { flag } of FLAG_BITS) {
-      if (flags & flag) l.emit(w.store(CPU, i32, 4, w.i32.const(0), l.flag(flag), FLAG_OFFSET.get(flag)!));
-    }
+    const flags = this.flagStores(state.dirtyFlags & needed.flags, (flag) => l.flag(flag));
+    for (const statement of flags) l.emit(statement);
   }
 
   /** Calls the code at `target`, -1 if it is computed; goes on at `next` if that returns to `returnTo`. */
@@ -372,32 +372,33 @@ export class RegionEmitter {
     l.emit(this.returnTo(l.get(l.target!)));
     nest = [w.block(other, nest)];
     l.moveStatements(nest);
+    // Exits first, as after a branch.
+    const exits = distinct.map((edge): Expr[] => {
+      const arm: Expr[] = [];
+      if ("exit" in edge) this.goto(state, edge, arm);
+      return arm;
+    });
     distinct.forEach((edge, i) => {
-      nest = [w.block(`T${state.index}_${i}`, nest)];
-      this.goto(state, edge, nest);
+      nest = [w.block(`T${state.index}_${i}`, nest), ...exits[i]!];
+      if ("block" in edge) this.goto(state, edge, nest);
     });
     out.push(...nest);
   }
 
   /**
    * Flags that successors read: a block with this one as its only predecessor gets the pending definitions, others
-   * find the flags in their locals.
+   * find the flags in their locals. An exit computes what it stores, out of the way of the other edge.
    */
   private handOverFlags(index: number, edges: readonly Edge[]): void {
     const { l } = this;
     let materialize = 0;
-    let exits = false;
     for (const edge of edges) {
-      if (!("block" in edge)) {
-        exits = true;
-        continue;
-      }
+      if (!("block" in edge)) continue;
       const to = edge.block;
       const only = to !== 0 && this.flow.predecessors[to]!.length === 1 && !this.flow.isLoop[to] && to > index;
       if (only) this.pendingFlags[to] = l.pendingFlags();
       else materialize |= this.liveness.flagsIn[to]!;
     }
-    if (exits) materialize |= l.pendingFlagSet();
     l.materializeFlags(materialize);
   }
 
@@ -416,7 +417,7 @@ export class RegionEmitter {
       const needed = neededOverEdge(this.source, this.region, edge);
       if (state.lags) out.push(this.storeRsp());
       out.push(...this.registerStores(state.dirty & needed.registers & ~rspBit));
-      out.push(...this.flagStores(state.dirtyFlags & needed.flags));
+      out.push(...this.flagStores(state.dirtyFlags & needed.flags, (flag) => l.flag(flag)));
       if (edge.exit <= this.region.blocks[state.index]!.pc) {
         out.push(w.if(this.pollWord(), this.returnTo(w.i32.const(edge.exit))));
       }
@@ -437,7 +438,9 @@ export class RegionEmitter {
       const stores = [
         ...(this.stackLagsIn[to] ? [this.storeRsp()] : []),
         ...this.registerStores(state.dirty & this.liveness.registersIn[to]! & ~rspBit),
-        ...this.flagStores(state.dirtyFlags & this.liveness.flagsIn[to]!),
+        ...this.flagStores(state.dirtyFlags & this.liveness.flagsIn[to]!, (flag) =>
+          w.local.get(l.flagLocal(flag), i32),
+        ),
       ];
       const { pc } = this.region.blocks[to]!;
       out.push(w.if(this.pollWord(), w.block(null, [...stores, this.returnTo(w.i32.const(pc))])));
@@ -478,13 +481,13 @@ export class RegionEmitter {
     }
     return out;
   }
-  private flagStores(flags: FlagSet): Expr[] {
-    const { w, l } = this;
+  private flagStores(flags: FlagSet, valueOf: (flag: FlagSet) => Expr): Expr[] {
+    const { w } = this;
     const out: Expr[] = [];
     if (flags === 0) return out;
     for (const { flag } of FLAG_BITS) {
       if (!(flags & flag)) continue;
-      out.push(w.store(CPU, i32, 4, w.i32.const(0), w.local.get(l.flagLocal(flag), i32), FLAG_OFFSET.get(flag)!));
+      out.push(w.store(CPU, i32, 4, w.i32.const(0), valueOf(flag), FLAG_OFFSET.get(flag)!));
     }
     return out;
   }
