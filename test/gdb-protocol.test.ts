@@ -3,12 +3,15 @@ import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { createConnection, type Socket } from "node:net";
 import path from "node:path";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { encodePacket, PACKET_BYTES, PacketReader, type Incoming } from "../src/gdb/framing.js";
 import { gdbSignal, linuxSignal } from "../src/gdb/signal-numbers.js";
 import type { RunOptions } from "../src/run-options.js";
 import { GdbClient, startDebuggee, type Debuggee } from "./gdb-client.js";
 import { projectRoot, unpack } from "./guests/unpack.js";
+
+// Watching memory takes a hundred times as long as running.
+vi.setConfig({ testTimeout: 300_000 });
 
 const bytes = (text: string): Uint8Array => Uint8Array.from(text, (char) => char.charCodeAt(0));
 const hex = (value: number): string => value.toString(16);
