@@ -34,6 +34,9 @@ const RED_ZONE = 128;
 /** mcontext slots of 8 bytes, by register. */
 const slotRegisters = [R8, 9, 10, 11, 12, 13, 14, 15, RDI, RSI, RBP, RBX, RDX, RAX, RCX, RSP];
 const SLOT_RIP = 16;
+/** Where a ucontext has RSP and RIP. */
+export const UCONTEXT_RSP = MCONTEXT - UC + 8 * slotRegisters.indexOf(RSP);
+export const UCONTEXT_RIP = MCONTEXT - UC + 8 * SLOT_RIP;
 const SLOT_FLAGS = 17;
 const SLOT_SEGMENTS = 18;
 const SLOT_ERROR = 19;

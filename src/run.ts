@@ -10,16 +10,13 @@ import { checkEngine } from "./engine-features.js";
 import { GojitError } from "./errors.js";
 import { DEFAULT_HOT } from "./machine/hot.js";
 import { Machine, type MachineOptions, type SupervisorPlatform } from "./machine/machine.js";
-import { MAX_GUEST_PAGES } from "./machine/parts.js";
+import { endingSignal, KILLED, shellStatus, TIMED_OUT } from "./machine/endings.js";
+import { guestPages } from "./machine/parts.js";
 import type { RemoteSetup } from "./machine/remote-setup.js";
 import { openProgram, type Program } from "./program.js";
 import { checkRunOptions, type OutputSink, type RunOptions, type RunResult } from "./run-options.js";
 
-const WASM_PAGE_BYTES = 65536;
 const OPEN_FILES = 1024;
-const SIGKILL = 9;
-/** Exit status when the time is up, as timeout(1) has it. */
-const TIMED_OUT = 124;
 /** The guest has a user of its own: none of the host's means anything in memory. */
 const PID = 1000;
 const UID = 1000;
@@ -63,10 +60,6 @@ export async function runOn(platform: RunPlatform, options: RunOptions): Promise
   return finish();
 }
 
-/** Size of the guest's address space in Wasm pages. */
-const memoryPages = ({ memoryBytes = Infinity }: RunOptions): number =>
-  Math.min(MAX_GUEST_PAGES, Math.floor(memoryBytes / WASM_PAGE_BYTES));
-
 /**
  * Maps a program and makes what it sees of the world.
  * @param watch told the program and the Wasm pages of its memory
@@ -97,6 +90,7 @@ export async function launch(
   // A root beside that of the tree makes the directory.
   const files = new MemoryFiles(options.files ?? {}, ["", "tmp", currentDirectory.slice(1)], output, UID, GID);
   const { host, mounts } = openDirectories(platform, options, files, output);
+  const memoryPages = guestPages(options.memoryBytes);
   const channel = createFilesChannel();
   const supervisor = await platform.supervisor({ channel, mounts, executable: path, currentDirectory });
   const machine = await createMachine(
@@ -107,7 +101,7 @@ export async function launch(
       env: Object.entries(options.env ?? {}).map(([name, value]) => `${name}=${value}`),
       path,
       cpus: options.cpus ?? platform.cpus,
-      memoryPages: memoryPages(options),
+      memoryPages,
       pid: PID,
       uid: UID,
       gid: GID,
@@ -116,27 +110,25 @@ export async function launch(
       countsInstructions: false,
       strace: false,
       stats: false,
-      ...(await watch(program, memoryPages(options))),
+      ...(await watch(program, memoryPages)),
     },
     supervisor,
   );
-  const abandon = (waitStatus = SIGKILL): void => machine.abandon(waitStatus);
+  const abandon = (waitStatus = KILLED): void => machine.abandon(waitStatus);
   const aborted = (): void => abandon();
   const stopStdin = feedBytes(machine.kernel, stdin instanceof Uint8Array ? [stdin] : stdin);
   void serveFiles(channel, host);
   const finish = async (): Promise<RunResult> => {
-    const timer =
-      options.timeoutMs === undefined ? undefined : setTimeout(() => abandon(TIMED_OUT << 8), options.timeoutMs);
+    const timer = options.timeoutMs === undefined ? undefined : setTimeout(() => abandon(TIMED_OUT), options.timeoutMs);
     try {
       if (abort?.aborted) abandon();
       abort?.addEventListener("abort", aborted);
       const { waitStatus } = await machine.run();
       await Promise.all(streams.map((stream) => stream.drained));
       if (callerFailed) throw callerFailed.error;
-      const signal = waitStatus & 0x7f;
       return {
-        status: signal ? 128 + signal : waitStatus >> 8,
-        signal,
+        status: shellStatus(waitStatus),
+        signal: endingSignal(waitStatus),
         stdout: streams[1]!.bytes(),
         stderr: streams[2]!.bytes(),
         readFile: (name) => files.content(name),
@@ -147,6 +139,7 @@ export async function launch(
       machine.close();
       stopStdin();
       closeFiles(channel);
+      for (const stream of streams) stream.release();
     }
   };
   return { program, machine, nowNs: supervisor.clock.monotonicNs, finish, abandon };
@@ -216,6 +209,11 @@ class Collector {
     } catch (error) {
       failed(error);
     }
+  }
+
+  /** Lets go of the stream. */
+  release(): void {
+    this.#writer?.releaseLock();
   }
 
   bytes(): Uint8Array {

@@ -284,6 +284,7 @@ describe("run", () => {
     const stdout = new WritableStream<Uint8Array>({ write: (chunk) => void chunks.push(chunk) });
     expect(await run({ program: pathToFileURL(file), args: ["args", "a"], stdout })).toMatchObject({ status: 0 });
     expect(text(Buffer.concat(chunks))).toContain('"a"');
+    expect(stdout.locked).toBe(false);
     const data = new URL(
       `data:application/octet-stream;base64,${readFileSync(unpack("1.27", "hello")).toString("base64")}`,
     );

@@ -11,13 +11,13 @@ if (!file) {
 const result = await run({
   program,
   args,
-  currentDirectory: "/work",
+  currentDirectory: "/home/me",
   files: {
     etc: { hostname: "memory\n" },
-    work: { before: "from the embedder\n", data: Uint8Array.of(1, 2, 3) },
+    home: { me: { before: "from the embedder\n", data: Uint8Array.of(1, 2, 3) } },
   },
   stdout: (bytes) => process.stdout.write(bytes),
   stderr: (bytes) => process.stderr.write(bytes),
 });
-const left = result.readFile(`/work/${file}`);
+const left = result.readFile(`/home/me/${file}`);
 console.log(left ? `${file}: ${JSON.stringify(new TextDecoder().decode(left))}` : `there is no ${file}`);

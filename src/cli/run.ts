@@ -9,19 +9,17 @@ import { raiseProcessSignal, SI_KERNEL, SI_USER } from "../../runtime-shims/sign
 import type { KnownCode } from "../cache/node-code-cache.js";
 import { checkEngine } from "../engine-features.js";
 import { DEFAULT_HOT } from "../machine/hot.js";
+import { shellStatus, TIMED_OUT } from "../machine/endings.js";
 import { Machine, type MachineOptions } from "../machine/machine.js";
 import { nodePlatform, takeDefault } from "../machine/node-platform.js";
+import { guestPages } from "../machine/parts.js";
 import type { ParsedCommand } from "./commands.js";
-import type { Options, ReportTarget } from "./options.js";
+import type { ReportTarget } from "./options.js";
 import { programCache, type ProgramCache } from "./program-cache.js";
 import { createPrivateTmp, hostPermissionSource } from "./host-permissions.js";
 import { loadProgram, type LoadedProgram } from "./load-program.js";
 import { checkGrants, decidePermissions, guestPathOf } from "./permissions.js";
 
-/** Exit status when --timeout ends the program, as timeout(1) has it. */
-const TIMED_OUT = 124;
-const WASM_PAGE_BYTES = 65536;
-const DEFAULT_MEMORY_PAGES = 65535;
 /** Go raises the soft limit to the hard one. */
 const OPEN_FILES = 1024;
 
@@ -102,7 +100,7 @@ export async function runCommand(
         env: permissions.environment,
         path: executable,
         cpus: options.cpus ?? availableParallelism(),
-        memoryPages: memoryPages(options),
+        memoryPages: guestPages(options.memoryBytes),
         pid: process.pid,
         uid,
         gid,
@@ -134,9 +132,7 @@ export async function runCommand(
       );
     }
     const timer =
-      options.timeoutMs === undefined
-        ? undefined
-        : setTimeout(() => machine.abandon(TIMED_OUT << 8), options.timeoutMs);
+      options.timeoutMs === undefined ? undefined : setTimeout(() => machine.abandon(TIMED_OUT), options.timeoutMs);
     observer?.begin(machine);
     let cache: ProgramCache | undefined;
     let known: KnownCode = { modules: 0, instructions: 0 };
@@ -157,15 +153,11 @@ export async function runCommand(
       tmp?.remove();
       takeDefault("SIGINT");
     }
-    return waitStatus & 0x7f ? 128 + (waitStatus & 0x7f) : waitStatus >> 8;
+    return shellStatus(waitStatus);
   } finally {
     tmp?.remove();
   }
 }
-
-/** Size of the guest's address space in Wasm pages. */
-export const memoryPages = ({ memoryBytes }: Options): number =>
-  memoryBytes ? Math.floor(memoryBytes / WASM_PAGE_BYTES) : DEFAULT_MEMORY_PAGES;
 
 async function writeStats(target: ReportTarget, machine: Machine, known: KnownCode): Promise<void> {
   const [{ describeStats }, { syscallTable }] = await Promise.all([

@@ -1,12 +1,11 @@
 import path from "node:path";
 import { closeSync, openSync, writeSync } from "node:fs";
 import { nodeClock } from "../../runtime-shims/host/node-clock.js";
-import { GUEST_BASE } from "../../runtime-shims/guest-memory.js";
 import { GojitError } from "../errors.js";
 import { programLayout } from "../go/program-layout.js";
 import type { Machine } from "../machine/machine.js";
+import { guestPages } from "../machine/parts.js";
 import { GROUPS, type Group } from "../trace/groups.js";
-import { allocateShared, recorderModule } from "../trace/recorder-module.js";
 import { HtmlSink } from "../trace/html-output.js";
 import { PerfettoSink } from "../trace/perfetto-output.js";
 import { jsonSink, textSink } from "../trace/text-output.js";
@@ -16,7 +15,7 @@ import { Tracer } from "../trace/tracer.js";
 import type { ParsedCommand } from "./commands.js";
 import type { Options } from "./options.js";
 import type { LoadedProgram } from "./load-program.js";
-import { memoryPages, runCommand, type Observer } from "./run.js";
+import { runCommand, type Observer } from "./run.js";
 
 /** `gojit trace`: runs a program as `run` does, and tells what its runtime does. The exit status is the program's. */
 export function traceCommand(parsed: ParsedCommand): Promise<number> {
@@ -44,16 +43,10 @@ async function observe(program: LoadedProgram, options: Options): Promise<Observ
     sinks.push(new HtmlSink(open(options.html), title, program.go.version || "an unknown Go"));
   }
   for (const sentence of trace.missing) complain(`gojit: ${sentence}.\n`);
-  const module = new WebAssembly.Module(recorderModule(trace.plans, memoryPages(options), GUEST_BASE));
   let tracer: Tracer | undefined;
   return {
     probes: trace.addresses,
-    trace: {
-      module,
-      shared: allocateShared(trace.plans),
-      probes: trace.addresses.length,
-      systemCalls: trace.systemCalls,
-    },
+    trace: trace.plan(guestPages(options.memoryBytes)),
     debug: false,
     begin(machine: Machine) {
       let ended = false;

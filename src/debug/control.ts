@@ -23,7 +23,6 @@ export const ACTIVITY = {
 
 /** Why a Worker is held. */
 export const REASON = {
-  none: 0,
   /** All threads are to stop. */
   stopped: 1,
   /** At a probe that is a breakpoint; detail: its number. */

@@ -1,11 +1,9 @@
 /** What a program's runtime does, as an async iterable: the events that `gojit trace` prints. */
-import { GUEST_BASE } from "../../runtime-shims/guest-memory.js";
 import type { ProgramLayout } from "../go/program-layout.js";
 import type { Machine } from "../machine/machine.js";
 import type { Program } from "../program.js";
 import type { Group } from "../trace/groups.js";
 import type { TracePlan } from "../trace/recorder.js";
-import { allocateShared, recorderModule } from "../trace/recorder-module.js";
 import type { TraceEvent } from "../trace/trace-event.js";
 import { ProgramTrace } from "../trace/trace-plan.js";
 import { Tracer } from "../trace/tracer.js";
@@ -23,10 +21,8 @@ export class EventStream {
   /** @param memoryPages Wasm pages of the guest's memory */
   constructor(program: Program, layout: ProgramLayout, groups: readonly Group[], memoryPages: number) {
     this.program = new ProgramTrace(program, layout, new Set(groups));
-    const { plans, addresses, systemCalls } = this.program;
-    const module = new WebAssembly.Module(recorderModule(plans, memoryPages, GUEST_BASE));
-    this.probes = addresses;
-    this.trace = { module, shared: allocateShared(plans), probes: addresses.length, systemCalls };
+    this.probes = this.program.addresses;
+    this.trace = this.program.plan(memoryPages);
   }
 
   begin(machine: Machine, nowNs: () => number): void {

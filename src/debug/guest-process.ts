@@ -1,24 +1,17 @@
 /** A program under an embedder's control: see docs/embedding.md. */
 import { R8, R9, R10, R11, RAX, RBX, RCX, RDI, RDX, RSI, RSP } from "../../jit/registers.js";
 import type { CpuState } from "../../jit/cpu-state.js";
+import { UCONTEXT_RIP, UCONTEXT_RSP } from "../../runtime-shims/signal-frame.js";
 import { GojitError } from "../errors.js";
 import type { ProgramLayout } from "../go/program-layout.js";
 import type { Program } from "../program.js";
 import type { RunResult } from "../run-options.js";
 import type { TraceEvent } from "../trace/trace-event.js";
-import { ONE_INSTRUCTION, type StepRange } from "./control.js";
+import { MAX_CALLS, ONE_INSTRUCTION, type StepRange } from "./control.js";
 import type { BreakpointVerdict, Debugger, DebugThread, Stop } from "./debugger.js";
 import type { EventStream } from "./event-stream.js";
 import { readRegisters, writeRegister, type RegisterName, type Registers } from "./registers.js";
-import {
-  RuntimeState,
-  UCONTEXT_RIP,
-  UCONTEXT_RSP,
-  type Frame,
-  type Goroutine,
-  type RuntimeM,
-  type RuntimeP,
-} from "./runtime-state.js";
+import { RuntimeState, type Frame, type Goroutine, type RuntimeM, type RuntimeP } from "./runtime-state.js";
 import { Symbols } from "./symbols.js";
 
 /** A guest address, or what `Symbols.find` takes: `main.f`, `main.f+0x12`, `file.go:12`. */
@@ -281,7 +274,7 @@ export class GuestProcess {
     };
     const entry = this.probe(this.state.bodyOf(this.symbols.find(name)), (_hit, registers) => {
       const sp = Number(registers.gpr[RSP]);
-      const address = this.word(sp);
+      const address = this.state.word(sp);
       waiting.set(this.frameKey(registers, sp + 8), address);
       if (!returns.has(address)) returns.set(address, this.probe(address, returned));
       return "go";
@@ -295,7 +288,7 @@ export class GuestProcess {
   }
   /** Hooks a system call by its number, asm/unistd_64.h; only the calling thread waits. */
   onSystemCall(number: number, hook: SystemCallHook): Removable {
-    if (!(Number.isInteger(number) && number >= 0 && number < 512))
+    if (!(Number.isInteger(number) && number >= 0 && number < MAX_CALLS))
       throw new RangeError(`${number} is no number of a system call`);
     const calls = new Map<number, SystemCall>();
     const remove = this.debug.hookCall(number, {
@@ -329,9 +322,6 @@ export class GuestProcess {
   }
   private address(place: Place): number {
     return typeof place === "number" ? place : this.symbols.find(place);
-  }
-  private word(address: number): number {
-    return this.debug.memory.readable(address, 8) ? this.debug.memory.getUint64(address) : 0;
   }
 
   private probe(
@@ -382,7 +372,7 @@ export class GuestProcess {
     const bytes = this.program.go.functions.stackDepth(registers.rip);
     if (bytes < 0) throw new GojitError("no-such-function", "the program does not say where its code here returns to.");
     const at = Number(registers.gpr[RSP]) + bytes;
-    return { address: this.word(at), key: this.frameKey(registers, at + 8) };
+    return { address: this.state.word(at), key: this.frameKey(registers, at + 8) };
   }
   /** If a signal handler is about to begin: where it was that the signal came. */
   private interruptedBySignal(registers: CpuState): { address: number; key: string } | undefined {
@@ -390,8 +380,8 @@ export class GuestProcess {
     if (place?.offset !== 0 || !place.function.startsWith("runtime.sigtramp")) return undefined;
     // The third argument is the ucontext.
     const context = Number(registers.gpr[RDX]);
-    const sp = this.word(context + UCONTEXT_RSP);
-    return { address: this.word(context + UCONTEXT_RIP), key: this.frameKey(registers, sp) };
+    const sp = this.state.word(context + UCONTEXT_RSP);
+    return { address: this.state.word(context + UCONTEXT_RIP), key: this.frameKey(registers, sp) };
   }
   /** A stack pointer as a goroutine's own, which stays the same when its stack is moved. */
   private frameKey(registers: CpuState, sp: number): string {

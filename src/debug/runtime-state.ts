@@ -6,6 +6,7 @@ import type { CpuState } from "../../jit/cpu-state.js";
 import { InstructionDecoder, mnemonicName, OP_GPR, OP_MEM } from "../../jit/decode.js";
 import { RSP } from "../../jit/registers.js";
 import type { GuestMemory } from "../../runtime-shims/guest-memory.js";
+import { UCONTEXT_RIP, UCONTEXT_RSP } from "../../runtime-shims/signal-frame.js";
 import type { GoMetadata } from "../go/metadata.js";
 import type { RuntimeLayout } from "../go/runtime-layout.js";
 import { readWaitReasons } from "../go/wait-reasons.js";
@@ -104,9 +105,6 @@ const BOTTOMS = new Set([
 ]);
 /** Where signal handlers return to. */
 const SIGNAL_RETURNS = new Set(["runtime.sigreturn", "runtime.sigreturn__sigaction"]);
-/** In a ucontext: asm/ucontext.h and asm/sigcontext.h. */
-export const UCONTEXT_RSP = 160;
-export const UCONTEXT_RIP = 168;
 /** What calls on g0's stack for the goroutine that the M runs. */
 const STACK_SWITCHES = new Set(["runtime.systemstack", "runtime.mcall", "runtime.morestack"]);
 
@@ -306,7 +304,7 @@ export class RuntimeState {
     return [];
   }
   /** A pointer or count at a guest address; 0 where nothing can be read. */
-  private word(address: number): number {
+  word(address: number): number {
     return this.memory.readable(address, 8) ? this.memory.getUint64(address) : 0;
   }
   private int(address: number): number {

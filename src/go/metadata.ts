@@ -3,7 +3,7 @@ import type { ElfImage } from "../elf/image.js";
 import { readBuildInfo, type GoBuildInfo } from "./build-info.js";
 import { openFunctionTable, type FunctionTable } from "./function-table.js";
 import { findPclntab, type PclntabFormat } from "./pclntab.js";
-import { searchVersion } from "./version.js";
+import { minorOf, searchVersion } from "./version.js";
 
 /** Calling convention between compiler-generated functions: on the stack until Go 1.16, in registers from Go 1.17 on. */
 export type GoAbi = "abi0" | "internal";
@@ -43,8 +43,8 @@ export class GoMetadata {
   #findAbi(): GoAbi {
     if (this.pclntabFormat === "go1.2") return "abi0";
     if (this.pclntabFormat !== "go1.16") return "internal";
-    const minor = /^go1\.(\d+)/.exec(this.version);
-    if (minor) return Number(minor[1]) >= 17 ? "internal" : "abi0";
+    const minor = minorOf(this.version);
+    if (minor !== undefined) return minor >= 17 ? "internal" : "abi0";
     // 1.16 and 1.17 share a table format; this function came with the register ABI.
     return this.functions.indexOf("runtime.sigpanic0") >= 0 ? "internal" : "abi0";
   }

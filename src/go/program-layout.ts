@@ -2,6 +2,7 @@
 import type { Program } from "../program.js";
 import { memberOffsets } from "./dwarf.js";
 import { LAST_LAYOUT, runtimeLayout, type RuntimeLayout } from "./runtime-layout.js";
+import { minorOf } from "./version.js";
 
 export interface ProgramLayout extends RuntimeLayout {
   /** Whether the program itself says so. */
@@ -32,7 +33,7 @@ const MEMBERS: Readonly<Record<keyof RuntimeLayout, readonly [structure: string,
 };
 
 export async function programLayout({ image, go }: Program): Promise<ProgramLayout> {
-  const minor = Number(/^go1\.(\d+)/.exec(go.version)?.[1] ?? LAST_LAYOUT);
+  const minor = minorOf(go.version) ?? LAST_LAYOUT;
   const structures = new Set(Object.values(MEMBERS).map(([structure]) => structure));
   const found = await memberOffsets(image, structures);
   const offsets: Partial<Record<keyof RuntimeLayout, number>> = {};

@@ -11,6 +11,12 @@ const releases: Record<PclntabFormat, { first: number; last: number }> = {
 
 const versionText = /^go1\.(\d+)(\.\d+|beta\d+|rc\d+)?([ +-][\w .,:=/+-]*)?$/;
 
+/** The minor number of a version: 22 of "go1.22.5"; undefined if it is none. */
+export function minorOf(version: string): number | undefined {
+  const match = /^go1\.(\d+)/.exec(version);
+  return match ? Number(match[1]) : undefined;
+}
+
 /**
  * The Go version of a program without build information: the value of `runtime.buildVersion`, a Go string (pointer,
  * length) in writable data that points to "go1.…" in read-only data. Programs may hold more such strings, so those

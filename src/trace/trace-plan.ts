@@ -1,4 +1,5 @@
 /** What a trace probes in one program: addresses, what is captured there, and how the words become values. */
+import { GUEST_BASE } from "../../runtime-shims/guest-memory.js";
 import type { ProgramLayout } from "../go/program-layout.js";
 import { FIRST_LAYOUT, LAST_LAYOUT } from "../go/runtime-layout.js";
 import { readWaitReasons } from "../go/wait-reasons.js";
@@ -9,10 +10,10 @@ import { readBootstrapCode, type BootstrapCode } from "./bootstrap-code.js";
 import { bootstrapRows } from "./bootstrap-rows.js";
 import type { Group } from "./groups.js";
 import type { ProbePlan } from "./capture.js";
-import { NOTE_WORDS } from "./recorder-module.js";
+import { allocateShared, NOTE_WORDS, recorderModule } from "./recorder-module.js";
 import { ProgramNames } from "./program-names.js";
 import { FieldMaker, type Field, type Row, type Value, type Values } from "./row.js";
-import type { SystemCallPlans } from "./recorder.js";
+import type { SystemCallPlans, TracePlan } from "./recorder.js";
 import { callRow, returnRow } from "./syscall-rows.js";
 import { schedulerRows } from "./scheduler-rows.js";
 
@@ -124,6 +125,13 @@ export class ProgramTrace {
     this.probes = probes;
     this.plans = plans;
     this.missing = missing;
+  }
+
+  /** What the machine needs to record the events. @param memoryPages Wasm pages of the guest's memory */
+  plan(memoryPages: number): TracePlan {
+    const { plans, addresses, systemCalls } = this;
+    const module = new WebAssembly.Module(recorderModule(plans, memoryPages, GUEST_BASE));
+    return { module, shared: allocateShared(plans), probes: addresses.length, systemCalls };
   }
 
   /** The event that probe number `number` has put down. */
