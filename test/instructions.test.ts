@@ -9,13 +9,18 @@ import { differences, stateDifferences, undefinedFlags } from "./instructions/co
 import { decodeOne } from "./instructions/generate.js";
 import { Interpreted } from "./instructions/interpreted.js";
 import { icedUse } from "./instructions/iced-use.js";
+import { programState } from "./instructions/programs.js";
+import type { CpuState, Outcome } from "./instructions/state.js";
+import { TranslatedPrograms } from "./instructions/translated-programs.js";
 import { ALL_LIVE, Translated } from "./instructions/translated.js";
-import { parseVector } from "./instructions/vectors.js";
+import { codeOf, parseRecord, parseVector } from "./instructions/vectors.js";
 
 const CHUNK = 500;
-const lines = readFileSync(join(import.meta.dirname, "instructions/vectors.txt"), "utf8")
-  .split("\n")
-  .filter((line) => line !== "" && !line.startsWith("#"));
+const linesOf = (file: string): string[] =>
+  readFileSync(join(import.meta.dirname, "instructions", file), "utf8")
+    .split("\n")
+    .filter((line) => line !== "" && !line.startsWith("#"));
+const lines = linesOf("vectors.txt");
 
 describe("recorded vectors", () => {
   const translated = new Translated();
@@ -59,6 +64,39 @@ describe("recorded vectors, interpreted", () => {
     expect(unknown.join(" ")).toBe(
       "Mov Lea Pop Enter Bt Bts Btr Btc Maskmovdqu Pshufd Pshuflw Pshufhw Pinsrw Pextrw Psllw Pslld Psllq Psrlw Psrld Psrlq Psraw Psrad Pslldq Psrldq Palignr Blendps Dpps Dppd Insertps Pblendw Pextrb Pinsrb",
     );
+  });
+});
+
+describe("recorded programs", () => {
+  const programs = linesOf("programs.txt").map((line) => ({
+    line,
+    code: codeOf(line),
+    ...parseRecord(line, programState),
+  }));
+  /** The lines of programs that `run` ends otherwise than the processor did. */
+  const wrong = (run: (index: number, code: Uint8Array, state: CpuState) => Outcome | null): string[] =>
+    programs.flatMap(({ line, code, state, outcome }, i) => {
+      const result = run(i, code, state);
+      const found = result ? stateDifferences(outcome, result, ALL_LIVE) : [];
+      return found.length ? [`${line}\n  ${found.join("\n  ")}`] : [];
+    });
+
+  test("translated", () => {
+    const translated = new TranslatedPrograms();
+    translated.load(programs.map(({ code }) => code));
+    expect(wrong((i, _, state) => translated.run(i, state))).toEqual([]);
+  });
+
+  test("interpreted", () => {
+    const interpreted = new Interpreted();
+    let known = 0;
+    const run = (_: number, code: Uint8Array, state: CpuState): Outcome | null => {
+      const result = interpreted.run(code, state);
+      if (result) known++;
+      return result;
+    };
+    expect(wrong(run)).toEqual([]);
+    expect(known).toBeGreaterThan(programs.length / 2);
   });
 });
 

@@ -1,5 +1,5 @@
 /**
- * Random instructions on the processor and through the lifter:
+ * Random instructions on the processor, through the lifter and through the interpreter:
  *
  *     npm run fuzz:instructions -- [cases] [seed] [mnemonic pattern] [length]
  *
@@ -10,7 +10,8 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ENTRIES } from "../../jit/lift/index.js";
-import { differences, undefinedFlags } from "./compare.js";
+import { ALL_FLAGS } from "../../jit/registers.js";
+import { differences, stateDifferences, undefinedFlags } from "./compare.js";
 import {
   decodeOne,
   generateLive,
@@ -21,6 +22,7 @@ import {
   relocate,
   type Encoding,
 } from "./generate.js";
+import { Interpreted } from "./interpreted.js";
 import { buildRunner, runNative, type NativeCase } from "./native.js";
 import { Random } from "./random.js";
 import { CODE } from "./state.js";
@@ -39,11 +41,13 @@ const here = dirname(fileURLToPath(import.meta.url));
 const runner = buildRunner(join(here, "../../../test/instructions/native/runner.c"));
 const random = new Random(seed);
 const translated = new Translated();
+const interpreted = new Interpreted();
 const entries = ENTRIES.filter((entry) => pattern.test(entry.mnemonic) && isRunnable(entry));
 const bad = new Map<string, number>();
 const faults = new Map<string, number>();
 const codes = new Set<number>();
 let done = 0;
+let doneInterpreted = 0;
 
 function randomEncoding(): Encoding | undefined {
   const entry = random.pick(entries);
@@ -94,6 +98,12 @@ while (done < total) {
     const { live, instructions } = snippets[test.snippet]!;
     const got = translated.run(test.snippet, test.state);
     const found = differences(native[i]!, got, live);
+    const outcome = interpreted.run(test.code, test.state);
+    if (outcome) {
+      doneInterpreted++;
+      const defined = compareUndefined ? ALL_FLAGS : ALL_FLAGS & ~undefinedFlags(test.code);
+      found.push(...stateDifferences(native[i]!, outcome, defined).map((line) => `interpreted: ${line}`));
+    }
     if (native[i]!.fault) faults.set(native[i]!.fault, (faults.get(native[i]!.fault) ?? 0) + 1);
     if (found.length === 0) return;
     const name = instructions.map(({ entry }) => entry.mnemonic).join(" ");
@@ -108,6 +118,7 @@ while (done < total) {
   });
   done += cases.length;
 }
-console.log(`${done} cases, ${codes.size} encoding forms, faults:`, Object.fromEntries(faults));
+console.log(`${done} cases, ${doneInterpreted} of them interpreted as well`);
+console.log(`${codes.size} encoding forms, faults:`, Object.fromEntries(faults));
 console.log(bad.size ? "differences:" : "no differences", Object.fromEntries(bad));
 process.exitCode = bad.size ? 1 : 0;

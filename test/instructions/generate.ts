@@ -163,8 +163,7 @@ export function generateState(encoding: Encoding, random: Random): CpuState | un
   const targets: number[] = [];
   for (const operand of memory) {
     let target = DATA + margin + random.below(WINDOW - 2 * margin - 16);
-    const atomic = insn.lock || entry.mnemonic === "Xchg";
-    if (atomic || (operand.size === 16 && !UNALIGNED.has(entry.mnemonic))) target &= ~15;
+    if (isAligned(encoding, operand)) target &= ~15;
     if (isAbsolute(operand)) target = operand.disp;
     if (!pointAt(operand, target, state, random)) return undefined;
     targets.push(target);
@@ -214,12 +213,26 @@ export function generateState(encoding: Encoding, random: Random): CpuState | un
 }
 
 /** Instructions that may stand in a sequence: registers only, always defined, never faulting. */
-export const isPure = (encoding: Encoding): boolean => {
-  const { insn, entry } = encoding;
+export const isPure = (encoding: Encoding): boolean => accessed(encoding).length === 0 && isPlain(encoding);
+
+/** The memory operand of an instruction that may stand in a sequence if that operand is valid; undefined for others. */
+export function onlyMemoryOperand(encoding: Encoding): Operand | undefined {
+  const [operand, ...others] = accessed(encoding);
+  const bitString = /^Bt[src]?$/.test(encoding.entry.mnemonic) && encoding.insn.operands[1]!.kind === OP_GPR;
+  return others.length === 0 && !bitString && isPlain(encoding) ? operand : undefined;
+}
+
+/** True if the processor or we insist on this instruction's memory operand being aligned to its size. */
+export const isAligned = ({ insn, entry }: Encoding, { size }: Operand): boolean =>
+  insn.lock || entry.mnemonic === "Xchg" || (size === 16 && !UNALIGNED.has(entry.mnemonic));
+
+/** Always defined, never faulting, and without a use of memory but by its operands. */
+function isPlain(encoding: Encoding): boolean {
+  const { entry, insn } = encoding;
   const double = /^Sh[lr]d$/.test(entry.mnemonic) && insn.operands[0]!.size === 2;
   const implicit = /^(I?div|Leave|Enter|Xlatb|Maskmovdqu)$/i.test(entry.mnemonic);
-  return accessed(encoding).length === 0 && !usesStack(encoding) && !double && !implicit;
-};
+  return !usesStack(encoding) && !double && !implicit;
+}
 
 /** All flags, or those that one condition needs: lifters keep less for those. */
 export function generateLive(random: Random): FlagSet {

@@ -1,4 +1,4 @@
-/** Runs instructions through the interpreter, one at a time. */
+/** Runs instructions and little programs through the interpreter. */
 /// <reference path="../../jit/webassembly.d.ts" />
 import type { CodeSource } from "../../jit/code-source.js";
 import { RecordDecoder } from "../../jit/interpreter/record-decoder.js";
@@ -11,17 +11,20 @@ import { WasmBuilder } from "../../jit/wasm.js";
 import { GUEST_PAGES, GuestMachine } from "./guest-machine.js";
 import { CODE, type CpuState, type Outcome } from "./state.js";
 
+/** Code is not longer than that. */
+const MAXIMUM_BYTES = 256;
+
 export class Interpreted {
   private readonly machine = new GuestMachine();
   private readonly decoder: RecordDecoder;
-  private readonly stub: (pc: number, rsp: bigint) => unknown;
+  private readonly stub: (pc: number, rsp: bigint) => readonly [number, bigint];
   private code: Uint8Array = new Uint8Array(0);
   private unknown = false;
 
   constructor() {
     const engine = new WebAssembly.Module(buildEngine(new WasmBuilder(), GuestMachine.base, GUEST_PAGES));
     const shapes = decodeShapes(WebAssembly.Module.customSections(engine, SHAPES_SECTION)[0]!);
-    // The instruction ends where the code does: control leaves there.
+    // Control leaves where the code ends.
     const source: CodeSource = {
       convention: "none",
       read: (pc, length) => this.code.slice(pc - CODE, pc - CODE + length),
@@ -50,18 +53,24 @@ export class Interpreted {
 
   /** True if there is a handler for `code`, one instruction; else it is translated at once. */
   knows(code: Uint8Array): boolean {
-    this.decoder.invalidate(CODE, 64);
-    this.code = code;
+    this.open(code);
     this.decoder.decode(CODE);
     return this.decoder.handlerAt(CODE) !== H_UNKNOWN;
   }
 
-  /** What `code`, one instruction, does to `state`; null if the interpreter has no handler for it. */
+  /** What `code` does to `state`; null if it comes to an instruction that the interpreter has no handler for. */
   run(code: Uint8Array, state: CpuState): Outcome | null {
-    this.decoder.invalidate(CODE, 64);
-    this.code = code;
+    this.open(code);
     this.unknown = false;
-    const outcome = this.machine.runFrom(state, () => void this.stub(CODE, state.gpr[RSP]!));
+    const outcome = this.machine.runFrom(state, () => {
+      let [pc, rsp] = [CODE, state.gpr[RSP]!];
+      while (pc >= CODE && pc < CODE + code.length && !this.unknown) [pc, rsp] = this.stub(pc, rsp);
+    });
     return this.unknown ? null : outcome;
+  }
+
+  private open(code: Uint8Array): void {
+    this.decoder.invalidate(CODE, MAXIMUM_BYTES);
+    this.code = code;
   }
 }

@@ -1,6 +1,6 @@
 /** Runs cases on the real processor by native/runner.c. Needs gcc and an x86-64 Linux machine. */
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { newState, WINDOW, type CpuState, type Outcome } from "./state.js";
@@ -16,6 +16,10 @@ export function buildRunner(source: string): string {
   execFileSync("gcc", ["-O1", "-static", "-fno-stack-protector", "-o", target, source]);
   return target;
 }
+
+/** What the processor that runs them calls itself. */
+export const processorName = (): string =>
+  /^model name\s*:\s*(.*)$/m.exec(readFileSync("/proc/cpuinfo", "latin1"))?.[1] ?? "unknown";
 
 export interface NativeCase {
   /** At most 248 bytes. */

@@ -2,23 +2,22 @@
  * Records vectors.txt on the real processor: for each sample encoding of each entry some states, and some encodings
  * near it. `npm run record:instructions`; needs gcc on x86-64 Linux.
  */
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ENTRIES } from "../../jit/lift/index.js";
-import { decodeOne, isRunnable, mutate, relocate, type Encoding } from "./generate.js";
-import { buildRunner, runNative } from "./native.js";
+import { decodeOne, generateState, isRunnable, mutate, relocate, type Encoding } from "./generate.js";
+import { buildRunner, processorName, runNative } from "./native.js";
 import { Random } from "./random.js";
-import { formatVector, stateOf, type Vector } from "./vectors.js";
+import { formatVector, type Vector } from "./vectors.js";
 
 const STATES_PER_SAMPLE = 2;
 const folder = join(import.meta.dirname, "../../../test/instructions");
-const cpu = /^model name\s*:\s*(.*)$/m.exec(readFileSync("/proc/cpuinfo", "latin1"))?.[1] ?? "unknown";
 const random = new Random(20261121);
 
 function withState(encoding: Encoding): Omit<Vector, "outcome"> | undefined {
   for (let tries = 0; tries < 200; tries++) {
     const seed = random.word();
-    const state = stateOf(encoding, seed);
+    const state = generateState(encoding, new Random(seed));
     if (state !== undefined) return { encoding, seed, state };
   }
   return undefined;
@@ -50,5 +49,5 @@ const outcomes = runNative(
   cases.map(({ encoding, state }) => ({ code: encoding.code, state })),
 );
 const lines = cases.map((test, i) => formatVector({ ...test, outcome: outcomes[i]! }));
-writeFileSync(join(folder, "vectors.txt"), [`# recorded on ${cpu}`, ...lines, ""].join("\n"));
+writeFileSync(join(folder, "vectors.txt"), [`# recorded on ${processorName()}`, ...lines, ""].join("\n"));
 console.log(`${lines.length} vectors`);

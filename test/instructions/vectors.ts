@@ -1,9 +1,9 @@
 /**
- * Recorded results of the processor. A line is
+ * Recorded results of the processor, of instructions (vectors.txt) and of little programs (programs.txt). A line is
  *
  *     <code> <seed> <hash of the input state> <fault | what changed>
  *
- * with the input state made again from code and seed by `generateState`. Changes are `r<register>=<value>`,
+ * with the input state made again from the seed, for an instruction by `generateState`. Changes are `r<register>=<value>`,
  * `f=<rflags>`, `x<register>=<bytes>` and `m<offset>=<bytes>`, all in hex; bytes in memory order.
  */
 import { decodeOne, generateState, type Encoding } from "./generate.js";
@@ -32,11 +32,12 @@ function hashOf(state: CpuState): string {
   return (hash >>> 0).toString(16);
 }
 
-export const stateOf = (encoding: Encoding, seed: number): CpuState | undefined =>
-  generateState(encoding, new Random(seed));
+export const formatVector = ({ encoding, seed, state, outcome }: Vector): string =>
+  formatRecord(encoding.code, seed, state, outcome);
 
-export function formatVector({ encoding, seed, state, outcome }: Vector): string {
-  const start = `${hex(encoding.code)} ${seed.toString(16)} ${hashOf(state)}`;
+/** The line for what `code` did to `state`, which `seed` made. */
+export function formatRecord(code: Uint8Array, seed: number, state: CpuState, outcome: Outcome): string {
+  const start = `${hex(code)} ${seed.toString(16)} ${hashOf(state)}`;
   if (outcome.fault !== null) return `${start} ${outcome.fault}`;
   const after = outcome.state;
   const changes: string[] = [];
@@ -56,15 +57,31 @@ export function formatVector({ encoding, seed, state, outcome }: Vector): string
   return [start, ...changes].join(" ");
 }
 
-/** Throws if the line's input state cannot be made again: then the generator has changed since recording. */
+/** @throws if the line's input state cannot be made again: then the generator has changed since recording */
 export function parseVector(line: string): Vector {
+  const code = codeOf(line);
+  const encoding = decodeOne(code);
+  if (encoding === undefined) throw new Error(`${hex(code)} is recorded, but no entry lifts it any more`);
+  return { encoding, ...parseRecord(line, (random) => generateState(encoding, random)) };
+}
+
+/** The code of a line. */
+export const codeOf = (line: string): Uint8Array => Uint8Array.from(Buffer.from(line.split(" ", 1)[0]!, "hex"));
+
+/**
+ * The rest of a line.
+ * @param generate makes the input state again
+ * @throws if it makes another state than the one that was recorded
+ */
+export function parseRecord(
+  line: string,
+  generate: (random: Random) => CpuState | undefined,
+): Omit<Vector, "encoding"> {
   const [code, seedText, hash, ...rest] = line.split(" ");
-  const encoding = decodeOne(Uint8Array.from(Buffer.from(code!, "hex")));
-  if (encoding === undefined) throw new Error(`${code} is recorded, but no entry lifts it any more`);
   const seed = parseInt(seedText!, 16);
-  const state = stateOf(encoding, seed);
+  const state = generate(new Random(seed));
   if (state === undefined || hashOf(state) !== hash)
-    throw new Error(`the generator has changed since ${code} was recorded: npm run record:instructions`);
+    throw new Error(`the generator has changed since ${code} was recorded: record anew`);
   const after = copyState(state);
   let fault: string | null = null;
   for (const change of rest) {
@@ -78,5 +95,5 @@ export function parseVector(line: string): Vector {
       else after.memory.set(Buffer.from(value, "hex"), index);
     }
   }
-  return { encoding, seed, state, outcome: { fault, state: after } };
+  return { seed, state, outcome: { fault, state: after } };
 }
