@@ -1,4 +1,4 @@
-import { EACCES, EEXIST, EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, ENXIO, EOPNOTSUPP } from "./errno.js";
+import { EACCES, EEXIST, EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, ENXIO, EOPNOTSUPP, EROFS } from "./errno.js";
 import { HOST_APPENDS } from "./file-kinds/host-file.js";
 import {
   O_ACCMODE,
@@ -130,30 +130,39 @@ const openHost = (files: Files, flags: number): number => {
   return handle < 0 ? handle : adopt(files, flags, handle);
 };
 
-/** Makes an open file of a host handle. */
+/** Makes an open file of a host handle at `files.at`. */
 const adopt = (files: Files, flags: number, handle: number): number => {
   const { at } = files;
   const type = at.exists ? at.stat.mode & S_IFMT : S_IFREG;
-  const kind = type === S_IFREG ? fileKind.host : fileKind.stream;
-  const index = files.open.allocate(kind, statusFlags(flags), handle);
-  if (index < 0) {
-    files.host.close(handle);
-    return index;
-  }
-  if (kind === fileKind.stream && type !== S_IFCHR) files.open.set(index, openFile.streamFlags, STREAM_WATCHABLE);
-  if (kind === fileKind.host && flags & O_APPEND) files.open.set(index, openFile.streamFlags, HOST_APPENDS);
+  if (type === S_IFREG) return adoptFile(files, flags, handle, at.path, at.mount);
+  const index = adoptHandle(files, fileKind.stream, flags, handle);
+  if (index >= 0 && type !== S_IFCHR) files.open.set(index, openFile.streamFlags, STREAM_WATCHABLE);
   return named(files, index, at.path, at.mount);
+};
+
+/** Makes an open file of a handle of a regular file. */
+const adoptFile = (files: Files, flags: number, handle: number, path: string, mount: number): number => {
+  const index = adoptHandle(files, fileKind.host, flags, handle);
+  if (index >= 0 && flags & O_APPEND) files.open.set(index, openFile.streamFlags, HOST_APPENDS);
+  return named(files, index, path, mount);
+};
+
+/** An open file for a handle, which is closed if there is no room. */
+const adoptHandle = (files: Files, kind: number, flags: number, handle: number): number => {
+  const index = files.open.allocate(kind, statusFlags(flags), handle);
+  if (index < 0) files.host.close(handle);
+  return index;
 };
 
 const openExisting = (files: Files, flags: number): number => {
   const { at } = files;
   const type = at.stat.mode & S_IFMT;
   if (at.isLink && (flags & O_PATH) === 0) {
-    return at.node?.synthetic?.kind === "fd" && (flags & O_NOFOLLOW) === 0
-      ? reopen(files, at.node.synthetic.fd, flags)
-      : flags & O_DIRECTORY
-        ? -ENOTDIR
-        : -ELOOP;
+    if (flags & O_DIRECTORY) return -ENOTDIR;
+    const { node } = at;
+    return node?.synthetic?.kind === "fd" && (flags & O_NOFOLLOW) === 0
+      ? reopen(files, node.synthetic.fd, flags)
+      : -ELOOP;
   }
   if (flags & O_DIRECTORY && !at.isDirectory) return -ENOTDIR;
   if (at.isDirectory) {
@@ -198,10 +207,12 @@ const openAgain = (files: Files, index: number, flags: number): number => {
   const kind = open.get(index, openFile.kind);
   const handle = open.get(index, openFile.handle);
   if (kind === fileKind.pipeReader || kind === fileKind.pipeWriter) return openPipe(files, handle, flags);
-  // Linux reopens a file that has lost its name; no host interface does.
-  if (kind === fileKind.host && open.path(index) !== "") return -ENOENT;
+  if (kind === fileKind.host && open.path(index) !== "") return reopenFile(files, index, flags);
+  // A stream was given for reading or for writing; what its file's permissions allow beyond that was not.
   const access = open.get(index, openFile.flags) & O_ACCMODE;
   if (access !== O_RDWR && access !== (flags & O_ACCMODE)) return -EACCES;
+  if (access === O_RDONLY && flags & O_TRUNC) return -EACCES;
+  if (kind === fileKind.host) return reopenFile(files, index, flags);
   // Other handles would be closed twice; what is neither stream nor device cannot be opened on Linux either.
   const stream = kind === fileKind.stream && handle <= 2;
   const shared = stream || kind === fileKind.stdin || kind === fileKind.device || kind === fileKind.terminal;
@@ -209,6 +220,16 @@ const openAgain = (files: Files, index: number, flags: number): number => {
   const again = open.allocate(kind, statusFlags(flags), handle);
   if (again >= 0) open.set(again, openFile.streamFlags, open.get(index, openFile.streamFlags));
   return again;
+};
+
+/** Opens a file of the host once more that has lost its name, or is a standard stream and never had one. */
+const reopenFile = (files: Files, index: number, flags: number): number => {
+  const { open } = files;
+  const mount = open.get(index, openFile.mount);
+  const truncate = (flags & O_TRUNC) !== 0;
+  if ((writes(flags) || truncate) && mount >= 0 && files.tree.mounts[mount].readOnly) return -EROFS;
+  const handle = files.host.reopen(open.get(index, openFile.handle), truncate ? OPEN_TRUNCATE : 0, hostAccess(flags));
+  return handle < 0 ? handle : adoptFile(files, flags, handle, open.path(index), mount);
 };
 
 /** Opens one end of a pipe, whichever the flags ask for; both at once is not modelled. */

@@ -11,7 +11,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { EBUSY, ENOENT, EOPNOTSUPP } from "../runtime-shims/errno.js";
+import { EBUSY, ENOENT, EOPNOTSUPP, EROFS } from "../runtime-shims/errno.js";
 import { NodeFiles } from "../runtime-shims/host/node-fs.js";
 import { FakeGuest, newMemories } from "./files-harness.js";
 
@@ -132,6 +132,23 @@ describe("a guest does not leave the directories it was given", () => {
     expect(guest.call("symlink", outside, "inner")).toBeLessThan(0);
     expect(guest.call("open", "/inner/secret", 0)).toBe(-ENOENT);
     untouched();
+  });
+
+  test("by opening for writing what was opened on a mount for reading, and has lost its name", () => {
+    const guest = new FakeGuest(newMemories(), {
+      host: new NodeFiles([outside, join(top, "granted")]),
+      mounts: [
+        { guest: "/shown", readOnly: true },
+        { guest: "/home", readOnly: false },
+      ],
+      executable: "/home/program",
+      currentDirectory: "/home",
+    });
+    const fd = guest.call("open", "/shown/secret", 0);
+    rmSync(join(outside, "secret"));
+    expect(guest.call("open", `/proc/self/fd/${fd}`, 2)).toBe(-EROFS);
+    expect(guest.call("open", `/proc/self/fd/${fd}`, 0o1000)).toBe(-EROFS);
+    expect(guest.call("open", `/proc/self/fd/${fd}`, 0)).toBeGreaterThan(fd);
   });
 
   test("by renaming a directory above an open one, or by descriptors in /proc", () => {

@@ -1,14 +1,37 @@
-import { mkdtempSync, realpathSync, rmSync, utimesSync } from "node:fs";
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { EBADF, EEXIST, EINVAL, ENOENT, ENOTDIR, ENXIO, EOPNOTSUPP, EPERM, EXDEV } from "../runtime-shims/errno.js";
+import {
+  EACCES,
+  EBADF,
+  EEXIST,
+  EINVAL,
+  ENOENT,
+  ENOTDIR,
+  ENXIO,
+  EOPNOTSUPP,
+  EPERM,
+  EXDEV,
+} from "../runtime-shims/errno.js";
 import { NodeFiles } from "../runtime-shims/host/node-fs.js";
+import type { FileStat } from "../runtime-shims/host/types.js";
+import { openStandardStreams } from "../runtime-shims/standard-streams.js";
 import { FakeGuest, newMemories } from "./files-harness.js";
 
 /** Answers of Linux 6.18 to calls that a probe compared line by line. */
 
 const O_PATH = 0o10000000;
+const O_DIRECTORY = 0o200000;
 const O_TMPFILE = 0o20200000;
 const AT_FDCWD = -100;
 const AT_EMPTY_PATH = 0x1000;
@@ -132,6 +155,72 @@ test("times before 1970 are exact, and stay when only the other one is set", () 
   expect(times()).toEqual([-1, 999_999_999, -5, 1]);
   expect(guest.call("utimensat", AT_FDCWD, "f", int64s(1_700_000_000, 999_999_999, 4_000_000_000, 1), 0)).toBe(0);
   expect(times()).toEqual([1_700_000_000, 999_999_999, 4_000_000_000, 1]);
+});
+
+const write = (fd: number, content: string): number => guest.call("write", fd, Buffer.from(content), content.length);
+const readText = (fd: number): string => {
+  const buffer = guest.allocate(64);
+  return guest.text(buffer, guest.call("read", fd, buffer, 64));
+};
+
+test("a removed file is opened again by its descriptor", () => {
+  const fd = create("f");
+  write(fd, "kept");
+  guest.call("unlink", "f");
+  const again = guest.call("open", `/proc/self/fd/${fd}`, 2);
+  expect(readText(again)).toBe("kept");
+  expect(linkText(`/proc/self/fd/${again}`)).toBe("/home/f (deleted)");
+  const appending = guest.call("open", `/dev/fd/${again}`, 0o2001);
+  write(appending, "+");
+  guest.call("lseek", again, 0, 0);
+  expect(readText(again)).toBe("kept+");
+  expect(guest.call("open", `/proc/self/fd/${fd}`, O_DIRECTORY)).toBe(-ENOTDIR);
+});
+
+/** A host whose standard input and output are files, as after `<in >out`. */
+class Redirected extends NodeFiles {
+  readonly #streams: readonly number[];
+
+  constructor(streams: readonly number[]) {
+    super([]);
+    this.#streams = streams;
+  }
+  override stat(handle: number, out: FileStat): number {
+    return super.stat(this.#streams[handle] ?? handle, out);
+  }
+  override isTerminal(): boolean {
+    return false;
+  }
+  override reopen(handle: number, openFlags: number, access: number): number {
+    return super.reopen(this.#streams[handle] ?? handle, openFlags, access);
+  }
+}
+
+test("/dev/stdin and /dev/stdout are files again where they are redirected, and may do no more than before", () => {
+  const input = join(directory, "in");
+  const output = join(directory, "out");
+  writeFileSync(input, "given");
+  const streams = [openSync(input, "r"), openSync(output, "w")];
+  try {
+    guest = new FakeGuest(newMemories(), {
+      host: new Redirected(streams),
+      mounts: [],
+      executable: "/program",
+      currentDirectory: "/",
+    });
+    openStandardStreams(guest.files);
+    expect(readText(guest.call("open", "/dev/stdin", 0))).toBe("given");
+    expect(write(guest.call("open", "/dev/stdout", 1), "written")).toBe(7);
+    expect(readFileSync(output, "latin1")).toBe("written");
+    expect(guest.call("open", "/dev/stdout", 0o1001)).toBeGreaterThan(2);
+    expect(readFileSync(output, "latin1")).toBe("");
+    expect(guest.call("open", "/dev/stdout", 0)).toBe(-EACCES);
+    expect(guest.call("open", "/dev/stdin", 2)).toBe(-EACCES);
+    expect(guest.call("open", "/dev/stdin", 0o1000)).toBe(-EACCES);
+    expect(readFileSync(input, "latin1")).toBe("given");
+  } finally {
+    for (const fd of streams) closeSync(fd);
+  }
 });
 
 test("links of /proc, a removed file, and /dev/tty", () => {

@@ -23,6 +23,18 @@ test("a guest that stops itself stops the process, until SIGCONT", async () => {
   expect(await ended).toBe(143);
 });
 
+test.each([
+  ["SIGSTKFLT", "stack fault"],
+  ["SIGSYS", "bad system call"],
+] as const)("%s ends a guest that does not expect it, with Go's report", async (signal, name) => {
+  const run = spawn(process.execPath, [GOJIT, "run", "--no-cache", guests, "kill-self", "18"]);
+  let said = "";
+  run.stderr.on("data", (bytes: Buffer) => (said += bytes.toString()));
+  run.stdout.once("data", () => run.kill(signal));
+  expect(await new Promise((resolve) => run.on("close", resolve))).toBe(2);
+  expect(said).toContain(`${signal}: ${name}\nPC=`);
+});
+
 /** Starts a run as a shell does, and says how it ended. */
 const SHELL = `
   process.on("SIGINT", () => {});

@@ -22,8 +22,15 @@ export class JoinedFiles implements HostFiles {
 
   openAt(root: number, path: string, openFlags: number, access: number, mode: number): number {
     const { host, root: inner } = this.#roots[root];
-    const handle = this.#hosts[host].openAt(inner, path, openFlags, access, mode);
-    return handle < 0 ? handle : FIRST_HANDLE + (handle - FIRST_HANDLE) * this.#hosts.length + host;
+    return this.#joined(host, this.#hosts[host].openAt(inner, path, openFlags, access, mode));
+  }
+
+  reopen(handle: number, openFlags: number, access: number): number {
+    const host = handle < FIRST_HANDLE ? 0 : (handle - FIRST_HANDLE) % this.#hosts.length;
+    return this.#joined(
+      host,
+      this.#of(handle, (files, inner) => files.reopen(inner, openFlags, access)),
+    );
   }
 
   close(handle: number): number {
@@ -128,6 +135,11 @@ export class JoinedFiles implements HostFiles {
 
   position(handle: number): number {
     return this.#of(handle, (host, inner) => host.position(inner));
+  }
+
+  /** The number here of a handle that a host gave out; an error as it is. */
+  #joined(host: number, handle: number): number {
+    return handle < 0 ? handle : FIRST_HANDLE + (handle - FIRST_HANDLE) * this.#hosts.length + host;
   }
 
   #of<T>(handle: number, operation: (host: HostFiles, handle: number) => T): T {

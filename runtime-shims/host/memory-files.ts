@@ -78,7 +78,15 @@ export class MemoryFiles implements HostFiles {
     } else if (openFlags & OPEN_EXCLUSIVE) {
       return -EEXIST;
     }
-    if (isDirectory(inode)) return -EISDIR;
+    return isDirectory(inode) ? -EISDIR : this.#open(inode, openFlags, access);
+  }
+
+  reopen(handle: number, openFlags: number, access: number): number {
+    const inode = this.#handles.get(handle);
+    return inode === undefined ? -ENOENT : this.#open(inode, openFlags, access);
+  }
+
+  #open(inode: Inode, openFlags: number, access: number): number {
     if (!permits(inode, readWriteBits(access))) return -EACCES;
     if (openFlags & OPEN_TRUNCATE) {
       resize(inode, 0);

@@ -46,18 +46,20 @@ export class NodeFiles implements HostFiles {
   }
 
   openAt(root: number, path: string, openFlags: number, access: number, mode: number): number {
-    let flags = constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY;
-    if (access & ACCESS_WRITE) flags |= access & ACCESS_READ ? constants.O_RDWR : constants.O_WRONLY;
-    if (access & ACCESS_SYNC) flags |= constants.O_SYNC;
-    if (access & ACCESS_DATA_SYNC) flags |= constants.O_DSYNC;
-    if (access & ACCESS_APPEND) flags |= constants.O_APPEND;
-    if (openFlags & OPEN_CREATE) flags |= constants.O_CREAT;
-    if (openFlags & OPEN_EXCLUSIVE) flags |= constants.O_EXCL;
-    if (openFlags & OPEN_TRUNCATE) flags |= constants.O_TRUNC;
+    const flags = constants.O_NOFOLLOW | hostFlags(openFlags, access);
     try {
       const handle = this.#at(root, path, (name) => fs.openSync(name, flags, mode));
       if (openFlags & OPEN_EXCLUSIVE && mode & this.#umask) fs.fchmodSync(handle, mode);
       return handle;
+    } catch (error) {
+      return resultOfError(error);
+    }
+  }
+
+  reopen(handle: number, openFlags: number, access: number): number {
+    if (process.platform !== "linux") return -ENOENT;
+    try {
+      return fs.openSync(`/proc/self/fd/${handle}`, hostFlags(openFlags, access));
     } catch (error) {
       return resultOfError(error);
     }
@@ -258,6 +260,19 @@ export class NodeFiles implements HostFiles {
     return this.#join(root, path);
   }
 }
+
+/** Flags of open(2), on which FIFOs and terminals have no effect. */
+const hostFlags = (openFlags: number, access: number): number => {
+  let flags = constants.O_NONBLOCK | constants.O_NOCTTY;
+  if (access & ACCESS_WRITE) flags |= access & ACCESS_READ ? constants.O_RDWR : constants.O_WRONLY;
+  if (access & ACCESS_SYNC) flags |= constants.O_SYNC;
+  if (access & ACCESS_DATA_SYNC) flags |= constants.O_DSYNC;
+  if (access & ACCESS_APPEND) flags |= constants.O_APPEND;
+  if (openFlags & OPEN_CREATE) flags |= constants.O_CREAT;
+  if (openFlags & OPEN_EXCLUSIVE) flags |= constants.O_EXCL;
+  if (openFlags & OPEN_TRUNCATE) flags |= constants.O_TRUNC;
+  return flags;
+};
 
 const withSlashes = (path: string): string => (WINDOWS ? path.replaceAll("\\", "/") : path);
 

@@ -216,6 +216,10 @@ export class RemoteFiles implements HostFiles {
     return this.#number("openAt", root, path, openFlags, access, mode);
   }
 
+  reopen(handle: number, openFlags: number, access: number): number {
+    return this.#number("reopen", handle, openFlags, access);
+  }
+
   close(handle: number): number {
     return this.#number("close", handle);
   }

@@ -80,6 +80,11 @@ export interface FileSystemSpace {
 export interface HostFiles {
   /** Opens a file (never a directory): a handle. `mode` holds the exact permissions of a file that is created. */
   openAt(root: number, path: string, openFlags: number, access: number, mode: number): number;
+  /**
+   * Opens the regular file of a handle once more, with a position of its own and although it may have no name any more:
+   * a handle. ENOENT where the host cannot.
+   */
+  reopen(handle: number, openFlags: number, access: number): number;
   close(handle: number): number;
   /** Reads at most `into.length` bytes at `offset`, or at the handle's own position if it is −1: bytes read, 0 at the end. */
   read(handle: number, into: Uint8Array, offset: number): number;

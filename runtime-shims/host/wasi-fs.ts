@@ -95,6 +95,10 @@ export class WasiFiles implements HostFiles {
     });
   }
 
+  reopen(): number {
+    return -ENOENT;
+  }
+
   close(handle: number): number {
     const open = this.#handles.get(handle);
     if (open === undefined) return -EBADF;

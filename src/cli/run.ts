@@ -37,6 +37,7 @@ const FORWARDED = {
   SIGUSR2: 12,
   SIGALRM: 14,
   SIGTERM: 15,
+  SIGSTKFLT: 16,
   SIGCHLD: 17,
   SIGCONT: 18,
   SIGTSTP: 20,
@@ -46,6 +47,7 @@ const FORWARDED = {
   SIGWINCH: 28,
   SIGIO: 29,
   SIGPWR: 30,
+  SIGSYS: 31,
 };
 
 /** Those that a terminal sends. */
