@@ -13,7 +13,7 @@
  */
 import type { CodeSource } from "./code-source.js";
 import { CPU_EXECUTED, CPU_FLAGS, CPU_GPR, CPU_POLL, CPU_RIP, CPU_XMM } from "./cpu-block.js";
-import { mnemonicByName, mnemonicName, OP_GPR, OP_MEM, type Insn } from "./decode.js";
+import { mnemonicByName, mnemonicName, OP_MEM, type Insn } from "./decode.js";
 import { analyseFlow, type Flow } from "./flow.js";
 import { VECTOR_UD, VECTOR_UNIMPLEMENTED, type FlagDefinition, type Lifter } from "./lift/lifter.js";
 import {
@@ -35,7 +35,7 @@ import {
   type FlagSet,
   type RegisterSet,
 } from "./registers.js";
-import type { Block, Edge, Item, Region } from "./region.js";
+import { switchesStack, type Block, type Edge, type Item, type Region } from "./region.js";
 import { CPU, i32, i64, none, v128, type Expr, type FunctionRef, type Type, type WasmBuilder } from "./wasm.js";
 
 /** Name of the function table in emitted modules. */
@@ -252,7 +252,7 @@ export class RegionEmitter {
         });
         l.emit(w.if(w.i32.ne(l.get(target), w.i32.const(end.expected)), elsewhere));
         l.moveStatements(out);
-        return this.goto(state, end.next, out);
+        return this.goto({ ...state, dirty: dirty & ~end.dead }, end.next, out);
       }
       case "call":
         return this.call(state, block, end.target, lastInsn(block).next, end.next, out);
@@ -266,7 +266,7 @@ export class RegionEmitter {
         return this.goto(state, end.to, out);
       }
       case "detour":
-        return this.call(state, block, end.to, end.expected, end.next, out);
+        return this.call(state, block, end.to.exit, end.expected, end.next, out);
       case "syscall":
         return this.systemCall(state, lastInsn(block), end.next, out);
       case "stop":
@@ -538,13 +538,6 @@ export class RegionEmitter {
     return lagsIn;
   }
 }
-
-/** True if `block` loads RSP with something other than a sum with RSP: a change of stacks. */
-const switchesStack = (block: Block): boolean =>
-  block.items.some(({ insn, entry }) => {
-    const to = insn.operands[0];
-    return entry.mnemonic === "Mov" && to?.kind === OP_GPR && to.reg === RSP;
-  });
 
 const lastInsn = (block: Block): Insn => block.items[block.items.length - 1]!.insn;
 

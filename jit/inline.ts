@@ -3,7 +3,18 @@
  * the call. Nothing else changes: the return address is pushed, and the callee's return compares what it pops with it;
  * a difference leaves the region, as it does after a call.
  */
-import { mapEdges, successors, type Block, type Edge, type Region, type Terminator } from "./region.js";
+import { popsFlags } from "./liveness.js";
+import { ALL_XMM, xmmBit, type RegisterSet } from "./registers.js";
+import {
+  mapEdges,
+  successors,
+  switchesStack,
+  type Block,
+  type Edge,
+  type ExitEdge,
+  type Region,
+  type Terminator,
+} from "./region.js";
 
 /** Instructions of a callee that is inlined: of a leaf, of one that calls others, and of the function itself. */
 const LEAF_INSTRUCTIONS = 20;
@@ -38,7 +49,7 @@ export interface InlineOptions {
 }
 
 /**
- * Replaces calls of small or hot compiled functions in compiled code, the first ones first: direct calls, and computed
+ * Replaces calls of small or hot functions in compiled code, the first ones first: direct calls, and computed
  * ones that nearly always go to the same function.
  */
 export function inlineCalls(region: Region, options: InlineOptions): Region {
@@ -49,16 +60,16 @@ export function inlineCalls(region: Region, options: InlineOptions): Region {
   let added = 0;
   for (let at = 0; at < blocks.length; at++) {
     const { pc, probe, items, end } = blocks[at]!;
-    if (end.kind !== "call" || !("block" in end.next) || depths[at]! >= MAX_DEPTH) continue;
-    const { insn } = items[items.length - 1]!;
-    const computed = end.target < 0;
-    const target = computed ? likelyTarget(insn.pc) : end.target;
-    if (target < 0) continue;
+    const site = callSite(blocks[at]!, likelyTarget);
+    if (!site || depths[at]! >= MAX_DEPTH) continue;
+    const { target, next, expected, computed } = site;
     const recursive = target === region.entry;
     const hot = !recursive && isHot(target);
-    if (computed && !hot) continue;
+    if ((computed || end.kind === "detour") && !hot) continue;
     const callee = find(target, hot ? HOT_INSTRUCTIONS : CALLEE_INSTRUCTIONS, hot);
     if (!callee || !canInline(callee, hot)) continue;
+    // Of what inlined callees leave to, only the rest of hand-written functions that are in two parts.
+    if (end.kind === "detour" && callee.function!.origin !== "asm") continue;
     const most = hot || recursive ? Infinity : isLeaf(callee) ? LEAF_INSTRUCTIONS : WRAPPER_INSTRUCTIONS;
     if (callee.instructionCount > most) continue;
     const budget = (hot ? ADDED_HOT_INSTRUCTIONS : ADDED_INSTRUCTIONS) * share;
@@ -66,45 +77,79 @@ export function inlineCalls(region: Region, options: InlineOptions): Region {
     if (callee.instructionCount > CALLEE_INSTRUCTIONS && !mayCopy(target)) continue;
     added += callee.instructionCount;
     const to = { block: blocks.length };
-    blocks.push(...inlinedBlocks(callee, to.block, insn.next, end.next));
+    blocks.push(...inlinedBlocks(callee, to.block, expected, next));
     while (depths.length < blocks.length) depths.push(depths[at]! + 1);
-    const entered: Terminator = computed ? { kind: "guard", likely: target, to, next: end.next } : { kind: "jump", to };
+    const entered: Terminator = computed ? { kind: "guard", likely: target, to, next } : { kind: "jump", to };
     blocks[at] = { pc, probe, items, end: entered };
   }
   return blocks.length === region.blocks.length ? region : inReversePostorder(region, blocks);
 }
 
+interface CallSite {
+  readonly target: number;
+  /** Whether `target` is only where the call nearly always goes. */
+  readonly computed: boolean;
+  /** The return address, and where control goes on if the callee returns there. */
+  readonly expected: number;
+  readonly next: Edge;
+}
+
+function callSite({ items, end }: Block, likelyTarget: InlineOptions["likelyTarget"]): CallSite | null {
+  if (end.kind === "detour") return { ...end, target: end.to.exit, computed: false };
+  if (end.kind !== "call" || !("block" in end.next)) return null;
+  const { insn } = items[items.length - 1]!;
+  const computed = end.target < 0;
+  const target = computed ? likelyTarget(insn.pc) : end.target;
+  return target < 0 ? null : { target, computed, expected: insn.next, next: end.next };
+}
+
 /** The callee's blocks, to stand at index `base` on; its returns go on at `next`, its exits are detours. */
 function inlinedBlocks(callee: Region, base: number, expected: number, next: Edge): Block[] {
   const detours: Block[] = [];
-  const detourTo = (pc: number): number => {
-    const known = detours.findIndex((detour) => detour.pc === pc);
+  const detourTo = (to: ExitEdge): number => {
+    const known = detours.findIndex((detour) => detour.pc === to.exit);
     return known >= 0
       ? known
-      : detours.push({ pc, probe: -1, items: [], end: { kind: "detour", to: pc, expected, next } }) - 1;
+      : detours.push({ pc: to.exit, probe: -1, items: [], end: { kind: "detour", to, expected, next } }) - 1;
   };
+  const dead = deadAfter(callee);
   const inCaller = (edge: Edge): Edge =>
-    "block" in edge ? { block: base + edge.block } : { block: base + callee.blocks.length + detourTo(edge.exit) };
+    "block" in edge ? { block: base + edge.block } : { block: base + callee.blocks.length + detourTo(edge) };
   const blocks = callee.blocks.map(({ pc, probe, items, end }): Block => {
     return {
       pc,
       probe,
       items,
-      end: end.kind === "return" ? { kind: "resume", expected, next } : mapEdges(end, inCaller),
+      end: end.kind === "return" ? { kind: "resume", expected, next, dead } : mapEdges(end, inCaller),
     };
   });
   return [...blocks, ...detours];
 }
 
+/**
+ * Compiled code finds nothing in the XMM registers that hand-written code leaves written: that is called with everything
+ * on the stack, or belongs to the runtime, where no such function returns a float. X15 is always zero.
+ */
+function deadAfter({ function: info, blocks }: Region): RegisterSet {
+  let written: RegisterSet = 0;
+  if (info?.origin !== "asm") return 0;
+  for (const { items } of blocks) for (const item of items) written |= item.registersWritten;
+  return written & ALL_XMM & ~xmmBit(15);
+}
+
 /** After these a return would go past the mirrored frame of the caller, or control has no frame to come back to. */
 const NOT_INLINED: ReadonlySet<string> = new Set<Terminator["kind"]>(["indirect", "syscall", "illegal"]);
 
-/** Only what returns is inlined, or is hot without returning, such as the scheduler's `execute`. */
+/**
+ * Only what returns is inlined, or is hot without returning, such as the scheduler's `execute`. Of hand-written code it
+ * is hot leaves, such as `memmove`, from any of their instructions on, as the compiler calls `duffzero`.
+ */
 function canInline(callee: Region, hot: boolean): boolean {
   const info = callee.function;
-  if (info?.origin !== "compiler" || callee.entry !== info.start) return false;
-  if (callee.blocks.some(({ end }) => NOT_INLINED.has(end.kind))) return false;
-  return hot || callee.blocks.some(({ end }) => end.kind === "return");
+  if (!info || callee.blocks.some(({ end }) => NOT_INLINED.has(end.kind))) return false;
+  const returns = callee.blocks.some(({ end }) => end.kind === "return");
+  if (info.origin === "compiler") return callee.entry === info.start && (hot || returns);
+  return hot && isLeaf(callee) && !callee.blocks.some((block) => switchesStack(block) || popsFlags(block));
 }
 
 const isLeaf = (region: Region): boolean => region.blocks.every(({ end }) => end.kind !== "call");

@@ -8,7 +8,7 @@
 import type { CallingConvention, CodeSource } from "./code-source.js";
 import type { Flow } from "./flow.js";
 import { ALL_FLAGS, ALL_REGISTERS, DF, gprBit, RSP, xmmBit, type FlagSet, type RegisterSet } from "./registers.js";
-import type { Block, Edge, Region } from "./region.js";
+import type { Block, Edge, ExitEdge, Region } from "./region.js";
 
 export interface Liveness {
   /** Live at the start of each block. */
@@ -78,7 +78,7 @@ export function neededAtExit(source: CodeSource, region: Region, block: Block): 
     case "guard":
       return compilerNeeded(source.convention, true);
     case "detour":
-      return neededOverEdge(source, region, { exit: block.end.to });
+      return neededOverEdge(source, region, block.end.to);
     default:
       // A computed jump as well: the compiler keeps a comparison's flags over the jumps of a switch.
       return EVERYTHING;
@@ -95,25 +95,27 @@ function neededByHandWritten(source: CodeSource, region: Region, { end }: Block)
   return end.kind === "return" && !region.blocks.some(popsFlags) ? ALL_BUT_FLAGS : EVERYTHING;
 }
 
-const popsFlags = ({ items }: Block): boolean =>
+/** True if `block` takes all flags from memory. */
+export const popsFlags = ({ items }: Block): boolean =>
   items.some(({ flagsWritten }) => (flagsWritten & ALL_FLAGS) === ALL_FLAGS);
 
 /** What may be read after leaving over `edge` to another place of the program. */
-export function neededOverEdge(source: CodeSource, region: Region, edge: { readonly exit: number }): Needed {
-  if (region.function?.origin !== "compiler") return EVERYTHING;
-  const target = source.functionAt(edge.exit);
-  // Inside the function anything may be live, a comparison's flags included.
-  if (target?.start !== edge.exit || edge.exit === region.function.start) return EVERYTHING;
+export function neededOverEdge(source: CodeSource, region: Region, { exit, flags = ALL_FLAGS }: ExitEdge): Needed {
+  const inside: Needed = { registers: ALL_REGISTERS, flags };
+  if (region.function?.origin !== "compiler") return inside;
+  const target = source.functionAt(exit);
+  // Inside the function any register may be live, and a comparison's flags.
+  if (target?.start !== exit || exit === region.function.start) return inside;
   return target.origin === "compiler" ? compilerNeeded(source.convention, true) : ALL_BUT_FLAGS;
 }
 
-const isExit = (edge: Edge): edge is { readonly exit: number } => "exit" in edge;
+const isExit = (edge: Edge): edge is ExitEdge => "exit" in edge;
 
 /** True if all registers are stored before `block`'s terminator and loaded again after it. */
 export const leavesAndReturns = ({ end: { kind } }: Block): boolean =>
   kind === "call" || kind === "detour" || kind === "syscall";
 
-function exitEdges(block: Block): { readonly exit: number }[] {
+function exitEdges(block: Block): ExitEdge[] {
   const { end } = block;
   switch (end.kind) {
     case "fall":
@@ -139,6 +141,8 @@ export function analyseLiveness(source: CodeSource, region: Region, flow: Flow):
   const reads = new Int32Array(count);
   const flagReads = new Uint8Array(count);
   const leaves = new Uint8Array(count);
+  // Registers that are not dirty any more after a block, whatever it does.
+  const dead = new Int32Array(count);
   for (let b = 0; b < count; b++) {
     const block = blocks[b]!;
     const { items } = block;
@@ -158,6 +162,7 @@ export function analyseLiveness(source: CodeSource, region: Region, flow: Flow):
     reads[b] = read;
     flagReads[b] = flagsRead;
     leaves[b] = leavesAndReturns(block) ? 1 : 0;
+    dead[b] = block.end.kind === "resume" ? block.end.dead : 0;
   }
 
   // Forward: what is dirty where. A block that leaves and returns comes back clean.
@@ -172,7 +177,7 @@ export function analyseLiveness(source: CodeSource, region: Region, flow: Flow):
       for (let i = 0; i < predecessors.length; i++) {
         const from = predecessors[i]!;
         if (leaves[from]) continue;
-        registers |= dirtyIn[from]! | writes[from]!;
+        registers |= (dirtyIn[from]! | writes[from]!) & ~dead[from]!;
         flags |= dirtyFlagsIn[from]! | flagWrites[from]!;
       }
       if (registers !== dirtyIn[b] || flags !== dirtyFlagsIn[b]) {

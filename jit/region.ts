@@ -4,13 +4,19 @@
  */
 import type { CodeSource, FunctionInfo } from "./code-source.js";
 import { inlineCalls } from "./inline.js";
-import { InstructionDecoder, mnemonicName, OP_MEM, type Insn } from "./decode.js";
+import { InstructionDecoder, mnemonicName, OP_GPR, OP_MEM, type Insn } from "./decode.js";
 import { entryFor, flagsRead, flagsWritten, registersRead, registersWritten } from "./lift/index.js";
 import type { BlockEnd, InstructionEntry } from "./lift/entry.js";
-import { gprBit, type FlagSet, type RegisterSet } from "./registers.js";
+import { ALL_FLAGS, gprBit, RSP, STATUS_FLAGS, type FlagSet, type RegisterSet } from "./registers.js";
 
-/** Where control goes: to a block of the region (by index), or out of it to a guest address. */
-export type Edge = { readonly block: number } | { readonly exit: number };
+/** Way out of the region to a guest address. `flags` are those that may be read there; default: all. */
+export interface ExitEdge {
+  readonly exit: number;
+  readonly flags?: FlagSet;
+}
+
+/** Where control goes: to a block of the region (by index), or out of it. */
+export type Edge = { readonly block: number } | ExitEdge;
 
 /** How a block ends. Each case says where control goes next. */
 export type Terminator =
@@ -32,13 +38,16 @@ export type Terminator =
   /** Computed call whose likely target is inlined at `to`; if it goes elsewhere after all, as `call`. */
   | { readonly kind: "guard"; readonly likely: number; readonly to: Edge; readonly next: Edge }
   | { readonly kind: "return" }
-  /** Return of an inlined callee: goes on at `next` if the return address is `expected`, else leaves as `return` does. */
-  | { readonly kind: "resume"; readonly expected: number; readonly next: Edge }
+  /**
+   * Return of an inlined callee: goes on at `next` if the return address is `expected`, else leaves as `return` does.
+   * Nobody reads what is in the registers `dead` after it.
+   */
+  | { readonly kind: "resume"; readonly expected: number; readonly next: Edge; readonly dead: RegisterSet }
   /**
    * Exit of an inlined callee to its code at `to`, as a call of that: goes on at `next` if the code there returns to
    * `expected`, else leaves as after a call.
    */
-  | { readonly kind: "detour"; readonly to: number; readonly expected: number; readonly next: Edge }
+  | { readonly kind: "detour"; readonly to: ExitEdge; readonly expected: number; readonly next: Edge }
   | { readonly kind: "syscall"; readonly next: Edge }
   /** Never continues: an exception has been raised. */
   | { readonly kind: "stop" }
@@ -79,6 +88,8 @@ const MAX_TABLE = 512;
 const MOST_COPIES = 16;
 const RECENT_REGIONS = 200;
 const RECENT_ITEMS = 30_000;
+/** Instructions behind an exit that are looked at for readers of flags. */
+const FLAGS_LOOK_AHEAD = 8;
 
 /** The successors inside the region. */
 export function successors(end: Terminator): number[] {
@@ -113,6 +124,13 @@ export function successors(end: Terminator): number[] {
   return list;
 }
 
+/** True if `block` loads RSP with something other than a sum with RSP: a change of stacks. */
+export const switchesStack = (block: Block): boolean =>
+  block.items.some(({ insn, entry }) => {
+    const to = insn.operands[0];
+    return entry.mnemonic === "Mov" && to?.kind === OP_GPR && to.reg === RSP;
+  });
+
 /** The same terminator with every edge passed through `map`. (Written out: each kind keeps one shape of objects.) */
 export function mapEdges(end: Terminator, map: (edge: Edge) => Edge): Terminator {
   switch (end.kind) {
@@ -129,7 +147,7 @@ export function mapEdges(end: Terminator, map: (edge: Edge) => Edge): Terminator
     case "guard":
       return { kind: "guard", likely: end.likely, to: map(end.to), next: map(end.next) };
     case "resume":
-      return { kind: "resume", expected: end.expected, next: map(end.next) };
+      return { kind: "resume", expected: end.expected, next: map(end.next), dead: end.dead };
     case "detour":
       return { kind: "detour", to: end.to, expected: end.expected, next: map(end.next) };
     case "syscall":
@@ -156,6 +174,21 @@ const ALL_ALIKE: Profile = {
   likelyTarget: () => -1,
   isReached: () => true,
 };
+
+/** Guest addresses of the code that the decoder has open: from `low` to before `high`. */
+interface Window {
+  readonly low: number;
+  readonly high: number;
+}
+
+/** What has been found from an entry on. */
+interface Explored {
+  readonly insns: ReadonlyMap<number, Item | Insn>;
+  /** Where blocks begin. */
+  readonly leaders: ReadonlySet<number>;
+  /** By address of their jump. */
+  readonly tables: ReadonlyMap<number, { index: number; targets: number[] }>;
+}
 
 /** Finds regions; one instance can be used for any number of them. */
 export class RegionFinder {
@@ -282,6 +315,32 @@ export class RegionFinder {
     return item;
   }
 
+  /**
+   * Flags that code at `pc` of the decoder's window may read before it writes them: most comparisons have one reader.
+   * @param flags those in question
+   * @param budget how many instructions are looked at
+   */
+  private flagsReadAt(pc: number, window: Window, flags: FlagSet = ALL_FLAGS, budget = FLAGS_LOOK_AHEAD): FlagSet {
+    let read: FlagSet = 0;
+    for (; budget > 0; budget--) {
+      if (pc < window.low || pc >= window.high || this.source.probeAt(pc) >= 0) break;
+      const item = this.itemAt(pc);
+      if (!("insn" in item)) break;
+      read |= item.flagsRead & flags;
+      flags &= ~(item.flagsRead | item.flagsWritten);
+      if ((flags & STATUS_FLAGS) === 0) break;
+      const { insn, entry } = item;
+      if (entry.ends === "branch") {
+        for (const to of [insn.target, insn.next]) read |= this.flagsReadAt(to, window, flags, budget >> 1);
+        return read;
+      }
+      const goesOn = entry.ends === undefined || (entry.ends === "jump" && insn.target >= 0);
+      if (!goesOn) break;
+      pc = entry.ends ? insn.target : insn.next;
+    }
+    return read | flags;
+  }
+
   /** @param profile by which some edges leave the region */
   private findAlone(entry: number, limit: number, profile: Profile = ALL_ALIKE): Region | null {
     const info = this.source.functionAt(entry);
@@ -291,7 +350,7 @@ export class RegionFinder {
     if (this.items.size > RECENT_ITEMS) this.items.clear();
     try {
       const { start, bytes } = window;
-      return this.explore(entry, limit, info, { low: start, high: start + bytes.length, profile });
+      return this.explore(entry, limit, info, { low: start, high: start + bytes.length }, profile);
     } finally {
       this.decoder.close();
     }
@@ -309,7 +368,8 @@ export class RegionFinder {
     entry: number,
     limit: number,
     info: FunctionInfo | null,
-    { low, high, profile }: { low: number; high: number; profile: Profile },
+    { low, high }: Window,
+    profile: Profile,
   ): Region {
     const insns = new Map<number, Item | Insn>();
     const leaders = new Set<number>([entry]);
@@ -362,7 +422,7 @@ export class RegionFinder {
         break;
       }
     }
-    return this.build(entry, info, insns, leaders, tables);
+    return this.build(entry, info, { low, high }, { insns, leaders, tables });
   }
 
   /**
@@ -395,9 +455,8 @@ export class RegionFinder {
   private build(
     entry: number,
     info: FunctionInfo | null,
-    insns: ReadonlyMap<number, Item | Insn>,
-    leaders: ReadonlySet<number>,
-    tables: ReadonlyMap<number, { index: number; targets: number[] }>,
+    window: Window,
+    { insns, leaders, tables }: Explored,
   ): Region {
     const blocks: Block[] = [];
     const indexOf = new Map<number, number>();
@@ -425,7 +484,7 @@ export class RegionFinder {
     order.forEach((pc, index) => indexOf.set(pc, index));
     const edge = (pc: number): Edge => {
       const block = indexOf.get(pc);
-      return block === undefined ? { exit: pc } : { block };
+      return block === undefined ? { exit: pc, flags: this.flagsReadAt(pc, window) } : { block };
     };
     for (const pc of order) {
       const draft = drafts.get(pc)!;

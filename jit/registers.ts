@@ -21,6 +21,7 @@ export type RegisterSet = number;
 export const gprBit = (register: number): RegisterSet => 1 << register;
 export const xmmBit = (register: number): RegisterSet => 1 << (16 + register);
 export const ALL_GPR: RegisterSet = 0xffff;
+export const ALL_XMM: RegisterSet = -1 << 16;
 export const ALL_REGISTERS: RegisterSet = -1;
 
 export const GPR_NAMES = [

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import type { CodeSource } from "../jit/code-source.js";
 import { ENDED } from "../jit/executor.js";
 import { RegionFinder, type Profile } from "../jit/region.js";
+import { ALL_FLAGS, CF, DF, OF, SF, xmmBit, ZF } from "../jit/registers.js";
 import { call, CODE, FIRST_RSP, guestCode, word } from "./guest-code.js";
 
 const CALLEE = CODE + 0x80;
@@ -113,6 +114,33 @@ const withRareWay = [
   ...[0x0f, 0x94, 0xc0, 0x0f, 0xb6, 0xc0, 0x0f, 0xaf, 0xc1, 0xc3],
 ];
 
+test("a way out says which flags may be read there", () => {
+  const read = (code: readonly number[]) => {
+    // jz out; ret; out: …
+    const bytes = new Uint8Array([0x74, 0x01, 0xc3, ...code, ...new Array<number>(16).fill(0xc3)]);
+    const finder = new RegionFinder(
+      { ...source, read: (pc, length) => bytes.slice(pc - CODE, pc - CODE + length) },
+      { ...followsAll, isFollowed: (_, taken) => !taken },
+    );
+    const { end } = finder.find(CODE, 100)!.blocks[0]!;
+    return end.kind === "branch" && "exit" in end.taken ? end.taken.flags : undefined;
+  };
+  // cmp eax, ecx; sete al
+  expect(read([0x39, 0xc8, 0x0f, 0x94, 0xc0])).toBe(DF);
+  // sete al; cmp eax, ecx
+  expect(read([0x0f, 0x94, 0xc0, 0x39, 0xc8])).toBe(DF | ZF);
+  // jg to the next; cmp eax, ecx
+  expect(read([0x7f, 0x00, 0x39, 0xc8])).toBe(DF | ZF | SF | OF);
+  // jg to a return, where the look-ahead ends: the other flags may be read behind it.
+  expect(read([0x7f, 0x01, 0x90, 0xc3])).toBe(ALL_FLAGS);
+  // inc eax; cmp leaves nothing of the carry
+  expect(read([0xff, 0xc0, 0x39, 0xc8])).toBe(DF);
+  // inc eax; setb al; cmp
+  expect(read([0xff, 0xc0, 0x0f, 0x92, 0xc0, 0x39, 0xc8])).toBe(DF | CF);
+  // a call
+  expect(read(call(CODE + 3, CALLEE))).toBe(ALL_FLAGS);
+});
+
 test("the rare ways of an inlined callee are detours", () => {
   const code = bytes.slice();
   code.set(withRareWay, CALLEE - CODE);
@@ -124,8 +152,8 @@ test("the rare ways of an inlined callee are detours", () => {
   const rare = CALLEE + 10 + NOPS + 6;
   const detours = blocks.filter(({ end }) => end.kind === "detour");
   expect(detours.map(({ end }) => end)).toMatchObject([
-    { to: rare, expected: CODE + 15 },
-    { to: rare, expected: CODE + 5 + loop.length + 9 },
+    { to: { exit: rare }, expected: CODE + 15 },
+    { to: { exit: rare }, expected: CODE + 5 + loop.length + 9 },
   ]);
 });
 
@@ -188,4 +216,64 @@ test.each([0, 256])("computed calls go where they go, hot %i", (hot) => {
   const others = COMPUTED_TURNS / 256;
   expect(guest.cpu.gpr[3]).toBe(BigInt(COMPUTED_TURNS - others + 7 * others));
   expect(guest.cpu.gpr[RSP]).toBe(FIRST_RSP + 8n);
+});
+
+const TAIL = CALLEE + 0x40;
+/** movups xmm0, [rdi]; movups [rsp - 16], xmm0; jmp TAIL */
+const handWritten = [0x0f, 0x10, 0x07, 0x0f, 0x11, 0x44, 0x24, 0xf0, ...[0xe9, ...word(TAIL - (CALLEE + 13))]];
+/** mov rax, [rsp - 16]; ret */
+const handWrittenTail = [0x48, 0x8b, 0x44, 0x24, 0xf0, 0xc3];
+const withHandWritten: CodeSource["functionAt"] = (pc) => {
+  if (pc < CODE || pc >= END) return null;
+  if (pc < CALLEE) return { start: CODE, end: CALLEE, origin: "compiler" };
+  return pc < TAIL ? { start: CALLEE, end: TAIL, origin: "asm" } : { start: TAIL, end: END, origin: "asm" };
+};
+
+test("hand-written leaves are inlined if they are hot, with what they jump to", () => {
+  const code = bytes.slice();
+  code.set(handWritten, CALLEE - CODE);
+  code.set(handWrittenTail, TAIL - CODE);
+  const read: CodeSource["read"] = (pc, length) => code.slice(Math.max(pc - CODE, 0), Math.max(pc - CODE + length, 0));
+  const ends = (isHot: Profile["isHot"]) =>
+    new RegionFinder({ ...source, read, functionAt: withHandWritten }, { ...followsAll, isHot })
+      .find(CODE, 100)!
+      .blocks.map(({ end }) => end);
+  expect(ends(() => false).filter(({ kind }) => kind === "call").length).toBe(2);
+  expect(ends((pc) => pc === CALLEE).filter(({ kind }) => kind === "detour").length).toBe(2);
+  const resumed = ends(() => true);
+  expect(resumed.filter(({ kind }) => kind === "detour" || kind === "call")).toEqual([]);
+  expect(resumed.filter(({ kind }) => kind === "resume").length).toBe(2);
+});
+
+test("XMM registers are dead after a hand-written callee", () => {
+  const code = bytes.slice();
+  // movups xmm3, [rdi]; ret
+  code.set([0x0f, 0x10, 0x1f, 0xc3], CALLEE - CODE);
+  const read: CodeSource["read"] = (pc, length) => code.slice(Math.max(pc - CODE, 0), Math.max(pc - CODE + length, 0));
+  const { blocks } = new RegionFinder({ ...source, read, functionAt: withHandWritten }, followsAll).find(CODE, 100)!;
+  const ends = blocks.map(({ end }) => end).filter(({ kind }) => kind === "resume");
+  expect(ends).toMatchObject([{ dead: xmmBit(3) }, { dead: xmmBit(3) }]);
+});
+
+test.each([0, 64])("an inlined hand-written callee does what it says, and its fault is exact, hot %i", (hot) => {
+  const faults: unknown[] = [];
+  const code = new Map([
+    [CODE, main],
+    [CALLEE, handWritten],
+    [TAIL, handWrittenTail],
+  ]);
+  const guest = guestCode(
+    code,
+    1,
+    (cpu) => ({
+      fault: ({ kind }) => {
+        faults.push({ kind, rip: cpu.rip, rsp: cpu.gpr[RSP], rax: cpu.gpr[0] });
+        return ENDED;
+      },
+    }),
+    { program: { convention: "internal", functionAt: withHandWritten }, hot },
+  );
+  guest.run();
+  const first = new DataView(Uint8Array.from(main).buffer).getBigUint64(0, true);
+  expect(faults).toEqual([{ kind: "page", rip: CALLEE, rsp: FIRST_RSP - 8n, rax: first }]);
 });
