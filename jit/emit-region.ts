@@ -36,6 +36,7 @@ import {
   type RegisterSet,
 } from "./registers.js";
 import { switchesStack, type Block, type Edge, type Item, type Region } from "./region.js";
+import { analyseUpperHalves } from "./upper-halves.js";
 import { CPU, i32, i64, none, v128, type Expr, type FunctionRef, type Type, type WasmBuilder } from "./wasm.js";
 
 /** Name of the function table in emitted modules. */
@@ -85,6 +86,8 @@ export class RegionEmitter {
   private linkage!: Linkage;
   /** Blocks in which RSP may be ahead of the CPU block at the start. */
   private stackLagsIn!: boolean[];
+  /** XMM registers whose halves are apart at the start of each block. */
+  private apartIn!: Int32Array;
   private pendingFlags: (ReadonlyMap<FlagSet, FlagDefinition> | null)[] = [];
 
   /** @param counts whether the code counts the guest instructions that it comes to */
@@ -104,9 +107,10 @@ export class RegionEmitter {
     this.flow = analyseFlow(region);
     this.liveness = analyseLiveness(this.source, region, this.flow);
     this.stackLagsIn = this.analyseStackLag();
+    this.apartIn = analyseUpperHalves(region, this.flow);
     this.pendingFlags = new Array<null>(region.blocks.length).fill(null);
     l.beginFunction([i32, i64], RSP_PARAM);
-    const statements = this.loads(this.liveness.registersIn[0]! & ~rspBit, this.liveness.flagsIn[0]!);
+    const statements = this.loadsFor(0);
     this.tree(0, statements);
     statements.push(w.unreachable());
     const body = w.block(null, statements);
@@ -140,7 +144,7 @@ export class RegionEmitter {
   private block(index: number, out: Expr[]): void {
     const { l, liveness } = this;
     const block = this.region.blocks[index]!;
-    l.beginBlock(this.pendingFlags[index]!);
+    l.beginBlock(this.pendingFlags[index]!, this.apartIn[index]!);
     let lags = this.stackLagsIn[index]!;
     if (block.probe >= 0) {
       this.probe(index, block);
@@ -178,7 +182,7 @@ export class RegionEmitter {
     const { w, l } = this;
     const dirty = this.liveness.dirtyIn[index]!;
     const dirtyFlags = this.liveness.dirtyFlagsIn[index]!;
-    const state = { index, dirty, dirtyFlags, lags: this.stackLagsIn[index]! };
+    const state = { index, dirty, dirtyFlags, lags: this.stackLagsIn[index]!, apart: this.apartIn[index]! };
     this.leave(state, { registers: ALL_REGISTERS, flags: ALL_FLAGS });
     l.emit(this.storeRip(w.i32.const(pc)));
     l.emit(w.call("headroom", [w.i32.const(SHORT_HEADROOM_FRAMES)], none));
@@ -195,7 +199,8 @@ export class RegionEmitter {
     const dirty = dirtyIn[index]! | writes[index]!;
     const writtenFlags = leavesAndReturns(block) ? 0 : flagWrites[index]!;
     const dirtyFlags = dirtyFlagsIn[index]! | l.pendingFlagSet() | writtenFlags;
-    const state: ExitState = { index, dirty, dirtyFlags, lags };
+    const apart = this.handOverXmm(index);
+    const state: ExitState = { index, dirty, dirtyFlags, lags, apart };
     switch (end.kind) {
       case "fall":
       case "jump":
@@ -284,7 +289,7 @@ export class RegionEmitter {
   private leave(state: ExitState, needed: Needed): void {
     const { l } = this;
     if (state.lags) l.emit(this.storeRsp());
-    for (const statement of this.registerStores(state.dirty & needed.registers & ~rspBit)) l.emit(statement);
+    for (const statement of this.registerStores(state, needed.registers)) l.emit(statement);
     const flags = this.flagStores(state.dirtyFlags & needed.flags, (flag) => l.flag(flag));
     for (const statement of flags) l.emit(statement);
   }
@@ -336,11 +341,9 @@ export class RegionEmitter {
   /** After a callee has returned to `next`: everything is in the CPU block, RSP in its local as well. */
   private comeBack(state: ExitState, next: Edge, out: Expr[]): void {
     const { l } = this;
-    const live = "block" in next ? this.liveness.registersIn[next.block]! : 0;
-    const flags = "block" in next ? this.liveness.flagsIn[next.block]! : 0;
-    const clean: ExitState = { index: state.index, dirty: 0, dirtyFlags: 0, lags: false };
+    const clean: ExitState = { index: state.index, dirty: 0, dirtyFlags: 0, lags: false, apart: 0 };
     l.moveStatements(out);
-    out.push(...this.loads(live & ~rspBit, flags));
+    if ("block" in next) out.push(...this.loadsFor(next.block));
     this.goto(clean, next, out);
   }
 
@@ -402,6 +405,19 @@ export class RegionEmitter {
     l.materializeFlags(materialize);
   }
 
+  /** Brings XMM registers to where block `index`'s successors expect them; returns those whose halves are apart. */
+  private handOverXmm(index: number): RegisterSet {
+    let some = 0;
+    let all = ALL_REGISTERS;
+    // After a call registers are loaded as the next block expects them.
+    const inPlace = !leavesAndReturns(this.region.blocks[index]!);
+    for (const to of inPlace ? this.flow.successors[index]! : []) {
+      some |= this.apartIn[to]! & this.liveness.registersIn[to]!;
+      all &= this.apartIn[to]!;
+    }
+    return this.l.handOverXmm(some, all);
+  }
+
   // --- edges ---
 
   /** The label to branch to where that alone carries control over `edge`. */
@@ -416,8 +432,11 @@ export class RegionEmitter {
     if ("exit" in edge) {
       const needed = neededOverEdge(this.source, this.region, edge);
       if (state.lags) out.push(this.storeRsp());
-      out.push(...this.registerStores(state.dirty & needed.registers & ~rspBit));
-      out.push(...this.flagStores(state.dirtyFlags & needed.flags, (flag) => l.flag(flag)));
+      out.push(...this.registerStores(state, needed.registers));
+      const flags = this.flagStores(state.dirtyFlags & needed.flags, (flag) => l.flag(flag));
+      // What a flag takes beside its expression.
+      l.moveStatements(out);
+      out.push(...flags);
       if (edge.exit <= this.region.blocks[state.index]!.pc) {
         out.push(w.if(this.pollWord(), this.returnTo(w.i32.const(edge.exit))));
       }
@@ -437,7 +456,7 @@ export class RegionEmitter {
       // A safepoint: signals are taken here, with every live register in the CPU block.
       const stores = [
         ...(this.stackLagsIn[to] ? [this.storeRsp()] : []),
-        ...this.registerStores(state.dirty & this.liveness.registersIn[to]! & ~rspBit),
+        ...this.registerStores({ dirty: state.dirty, apart: this.apartIn[to]! }, this.liveness.registersIn[to]!),
         ...this.flagStores(state.dirtyFlags & this.liveness.flagsIn[to]!, (flag) =>
           w.local.get(l.flagLocal(flag), i32),
         ),
@@ -471,13 +490,16 @@ export class RegionEmitter {
   private loadGpr(register: number): Expr {
     return this.w.load(CPU, i64, 8, this.w.i32.const(0), CPU_GPR + 8 * register);
   }
-  private registerStores(registers: RegisterSet): Expr[] {
+  private registerStores({ dirty, apart }: Pick<ExitState, "dirty" | "apart">, needed: RegisterSet): Expr[] {
     const { w, l } = this;
     const out: Expr[] = [];
+    const registers = dirty & needed & ~rspBit;
     if (registers === 0) return out;
     for (let r = 0; r < 16; r++) {
       if (registers & gprBit(r)) out.push(w.store(CPU, i64, 8, w.i32.const(0), l.gpr(r), CPU_GPR + 8 * r));
-      if (registers & xmmBit(r)) out.push(w.store(CPU, v128, 16, w.i32.const(0), l.xmm(r), CPU_XMM + 16 * r));
+      if (registers & xmmBit(r)) {
+        out.push(w.store(CPU, v128, 16, w.i32.const(0), l.xmmOf(r, apart), CPU_XMM + 16 * r));
+      }
     }
     return out;
   }
@@ -491,15 +513,19 @@ export class RegionEmitter {
     }
     return out;
   }
-  private loads(registers: RegisterSet, flags: FlagSet): Expr[] {
+  /** Loads what block `index` expects in locals. */
+  private loadsFor(index: number): Expr[] {
     const { w, l } = this;
     const out: Expr[] = [];
+    const registers = this.liveness.registersIn[index]! & ~rspBit;
+    const flags = this.liveness.flagsIn[index]!;
     for (let r = 0; r < 16; r++) {
       if (registers & gprBit(r)) {
         out.push(w.local.set(l.gprLocal(r), this.loadGpr(r)));
       }
       if (registers & xmmBit(r)) {
         out.push(w.local.set(l.xmmLocal(r), w.load(CPU, v128, 16, w.i32.const(0), CPU_XMM + 16 * r)));
+        if (this.apartIn[index]! & xmmBit(r)) out.push(l.splitXmm(r));
       }
     }
     if (flags === 0) return out;
@@ -548,6 +574,8 @@ interface ExitState {
   readonly dirtyFlags: FlagSet;
   /** True if RSP is newer than its copy in the CPU block. */
   readonly lags: boolean;
+  /** XMM registers whose halves are apart. */
+  readonly apart: RegisterSet;
 }
 
 const NO_INSN: Insn = {

@@ -10,6 +10,7 @@ import { decodeOne } from "./instructions/generate.js";
 import { Interpreted } from "./instructions/interpreted.js";
 import { icedUse } from "./instructions/iced-use.js";
 import { programState } from "./instructions/programs.js";
+import { Random } from "./instructions/random.js";
 import type { CpuState, Outcome } from "./instructions/state.js";
 import { TranslatedPrograms } from "./instructions/translated-programs.js";
 import { ALL_LIVE, Translated } from "./instructions/translated.js";
@@ -83,7 +84,10 @@ describe("recorded programs", () => {
 
   test("translated", () => {
     const translated = new TranslatedPrograms();
-    translated.load(programs.map(({ code }) => code));
+    translated.load(
+      programs.map(({ code }) => code),
+      new Random(1),
+    );
     expect(wrong((i, _, state) => translated.run(i, state))).toEqual([]);
   });
 

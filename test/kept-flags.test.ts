@@ -1,6 +1,6 @@
 /**
  * Where the Go compiler keeps a comparison's flags: over the jump through a switch's table, to branches at its targets,
- * and over calls of hand-written code that writes none (duffzero).
+ * and over calls of hand-written code that writes none (duffzero). And what a rare way out computes of them.
  */
 import { expect, test } from "vitest";
 import type { CodeSource } from "../jit/code-source.js";
@@ -75,4 +75,24 @@ test.each([
     guest.run();
     expect(guest.cpu.gpr[RAX]).toBe(BigInt(value === 0 ? 10 : 11));
   }
+});
+
+test.each([
+  { factor: 4, overflows: 1n },
+  { factor: 1, overflows: 0n },
+])("flags that take several steps reach a way out, times $factor", ({ factor, overflows }) => {
+  const out = END + 0x10;
+  // xor eax, eax; mov ecx, factor; mov rbx, 1 << 62; imul rcx, rbx; je out
+  const before = [0x31, 0xc0, 0xb9, ...word(factor), 0x48, 0xbb, ...word(0), ...word(1 << 30), 0x48, 0x0f, 0xaf, 0xcb];
+  const pieces = new Map([
+    [CODE, [...before, 0x0f, 0x84, ...word(out - (CODE + before.length + 6))]],
+    // seto al; syscall
+    [out, [0x0f, 0x90, 0xc0, 0x0f, 0x05]],
+  ]);
+  const program: Partial<CodeSource> = {
+    functionAt: (pc) => (pc < END ? { start: CODE, end: END, origin: "asm" } : null),
+  };
+  const guest = guestCode(pieces, 1, () => ({ syscall: () => ENDED }), { program });
+  guest.run();
+  expect(guest.cpu.gpr[RAX]).toBe(overflows);
 });

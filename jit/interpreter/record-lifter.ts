@@ -82,7 +82,7 @@ export class RecordLifter extends Lifter {
   /** Starts a handler. */
   beginHandler(): void {
     this.beginFunction(HANDLER_PARAMS, -1);
-    this.beginBlock(null);
+    this.beginBlock(null, 0);
   }
 
   record(): Expr {
@@ -109,6 +109,22 @@ export class RecordLifter extends Lifter {
   }
   override setXmm(register: number, value: Expr): void {
     this.store(v128, 16, register, CPU_XMM + 16 * register, value);
+  }
+  // Registers are whole between instructions.
+  override setXmmZeroUpper(register: number, value: Expr): void {
+    this.setXmm(register, value);
+  }
+  override lowXmm(register: number): Expr {
+    return this.xmm(register);
+  }
+  override setLowXmm(register: number, value: Expr): void {
+    this.setF64(register, this.w.f64x2.extract(value, 0));
+  }
+  override setF64(register: number, value: Expr): void {
+    this.setXmm(register, this.w.f64x2.replace(this.xmm(register), 0, value));
+  }
+  override copyXmm(to: number, from: number): void {
+    this.setXmm(to, this.xmm(from));
   }
 
   override address(operand: Operand): { base: Expr; offset: number } {

@@ -16,6 +16,14 @@ export type Access = "r" | "w" | "rw" | "a" | "-";
  */
 export type BlockEnd = "jump" | "branch" | "call" | "return" | "syscall" | "stop";
 
+/**
+ * What becomes of the upper quadword of an XMM register that an instruction writes:
+ * - `written`: it is computed as the low one is;
+ * - `kept`: it stays as it is;
+ * - `copied`: it is that of the second operand, an XMM register that is copied whole.
+ */
+export type UpperHalf = "written" | "kept" | "copied";
+
 export type CpuidBit = "base" | "sse" | "sse2" | "sse3" | "ssse3" | "sse4.1" | "sse4.2" | "popcnt" | "cx16";
 
 /** One instruction: all that decoding, block discovery, liveness, CPUID, tests and docs know of it. */
@@ -33,6 +41,8 @@ export interface InstructionEntry {
   readonly flagsRead?: FlagSet | ((insn: Insn) => FlagSet);
   /** Flags that may change, those that the manual leaves undefined included. */
   readonly flagsWritten?: FlagSet | ((insn: Insn) => FlagSet);
+  /** What `lift` does with the upper half of the XMM register that it writes. Default `written`. */
+  readonly upper?: UpperHalf | ((insn: Insn) => UpperHalf);
   readonly ends?: BlockEnd;
   /** The feature that must be announced for a program to use it. */
   readonly cpuid: CpuidBit;

@@ -1,6 +1,7 @@
 /** The two binary floating-point formats and x86's rules for arithmetic on them. */
 import { OP_XMM, type Operand } from "../decode.js";
 import { f32, f64, v128, type Expr, type Type } from "../wasm.js";
+import type { UpperHalf } from "./entry.js";
 import type { FlagDefinition, Lifter, Value } from "./lifter.js";
 import { CF, PF, STATUS_FLAGS, ZF } from "../registers.js";
 
@@ -15,6 +16,10 @@ export interface Format {
   readonly read: (lifter: Lifter, operand: Operand) => Expr;
   /** Replaces lane 0 of a register. */
   readonly set: (lifter: Lifter, register: number, value: Expr) => void;
+  /** Replaces lane 0 of a register by that of a vector. */
+  readonly setFromVector: (lifter: Lifter, register: number, value: Expr) => void;
+  /** What becomes of the upper half of a register whose lane 0 is replaced. */
+  readonly upper: UpperHalf;
   /** A vector whose lane 0 is the operand; the other lanes are unspecified. */
   readonly readVector: (lifter: Lifter, operand: Operand) => Expr;
 }
@@ -27,7 +32,9 @@ export const SINGLE: Format = {
   lanes: 4,
   read: (lifter, operand) => lifter.readF32(operand),
   set: (lifter, register, value) => lifter.setF32(register, value),
-  readVector: (lifter, operand) => (operand.kind === OP_XMM ? lifter.xmm(operand.reg) : lifter.loadF32Zero(operand)),
+  setFromVector: (lifter, register, value) => lifter.setF32(register, lifter.w.f32x4.extract(value, 0)),
+  upper: "written",
+  readVector: (lifter, operand) => (operand.kind === OP_XMM ? lifter.lowXmm(operand.reg) : lifter.loadF32Zero(operand)),
 };
 export const DOUBLE: Format = {
   scalar: "f64",
@@ -37,7 +44,9 @@ export const DOUBLE: Format = {
   lanes: 2,
   read: (lifter, operand) => lifter.readF64(operand),
   set: (lifter, register, value) => lifter.setF64(register, value),
-  readVector: (lifter, operand) => (operand.kind === OP_XMM ? lifter.xmm(operand.reg) : lifter.loadF64Zero(operand)),
+  setFromVector: (lifter, register, value) => lifter.setLowXmm(register, value),
+  upper: "kept",
+  readVector: (lifter, operand) => (operand.kind === OP_XMM ? lifter.lowXmm(operand.reg) : lifter.loadF64Zero(operand)),
 };
 
 export type Arithmetic = "add" | "sub" | "mul" | "div";

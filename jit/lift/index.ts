@@ -2,7 +2,7 @@
 import { mnemonicByName, OP_GPR, OP_MEM, OP_OTHER, OP_XMM, type Insn } from "../decode.js";
 import { gprBit, xmmBit, type FlagSet, type RegisterSet } from "../registers.js";
 import { ARITHMETIC } from "./arithmetic.js";
-import type { Access, InstructionEntry } from "./entry.js";
+import type { Access, InstructionEntry, UpperHalf } from "./entry.js";
 import { BITS } from "./bits.js";
 import { controlEntries } from "./control.js";
 import { FLAGS } from "./flags.js";
@@ -105,5 +105,7 @@ export function registersWritten(entry: InstructionEntry, insn: Insn): RegisterS
   }
   return set;
 }
+export const upperHalf = ({ upper = "written" }: InstructionEntry, insn: Insn): UpperHalf =>
+  typeof upper === "function" ? upper(insn) : upper;
 export const flagsRead = (entry: InstructionEntry, insn: Insn): FlagSet => resolve(entry.flagsRead, insn);
 export const flagsWritten = (entry: InstructionEntry, insn: Insn): FlagSet => resolve(entry.flagsWritten, insn);

@@ -5,7 +5,20 @@
  * A `Value` is a temporary that is written once and may be read any number of times.
  */
 import { OP_GPR, OP_IMM, OP_MEM, OP_XMM, type Insn, type Operand } from "../decode.js";
-import { CF, FLAG_BITS, flagsOfCondition, OF, PF, RSP, SF, ZF, type Condition, type FlagSet } from "../registers.js";
+import {
+  CF,
+  FLAG_BITS,
+  flagsOfCondition,
+  OF,
+  PF,
+  RSP,
+  SF,
+  xmmBit,
+  ZF,
+  type Condition,
+  type FlagSet,
+  type RegisterSet,
+} from "../registers.js";
 import { CPU, f32, f64, GUEST, i32, i64, v128, type Expr, type Type, type WasmBuilder } from "../wasm.js";
 import { CPU_FS_BASE, CPU_TRAP_VECTOR } from "../cpu-block.js";
 
@@ -64,6 +77,13 @@ export class Lifter {
   private labelCount = 0;
   private readonly gprLocals = new Int16Array(16);
   private readonly xmmLocals = new Int16Array(16);
+  /** Of registers whose halves are apart: a vector whose upper quadword is the register's. */
+  private readonly upperLocals = new Int16Array(16);
+  private zeroLocal = -1;
+  /** XMM registers of whose locals only the low quadword is the register's now. */
+  private apart: RegisterSet = 0;
+  /** XMM registers whose upper half is known to be zero. */
+  private zeroUpper: RegisterSet = 0;
   private readonly flagLocals = new Map<FlagSet, number>();
   private freeTemps = new Map<Type, number[]>();
   private instructionTemps: Value[] = [];
@@ -86,6 +106,8 @@ export class Lifter {
     this.labelCount = 0;
     this.gprLocals.fill(-1);
     this.xmmLocals.fill(-1);
+    this.upperLocals.fill(-1);
+    this.zeroLocal = -1;
     this.gprLocals[RSP] = rspLocal;
     this.flagLocals.clear();
     this.freeTemps = new Map();
@@ -99,9 +121,14 @@ export class Lifter {
   functionLocals(): readonly Type[] {
     return this.localTypes.slice(this.paramCount);
   }
-  /** Starts collecting statements; `flags` are the definitions that reach the block over its only edge, if any. */
-  beginBlock(flags: ReadonlyMap<FlagSet, FlagDefinition> | null): void {
+  /**
+   * Starts collecting statements; `flags` are the definitions that reach the block over its only edge, if any, `apart`
+   * the XMM registers whose halves are apart.
+   */
+  beginBlock(flags: ReadonlyMap<FlagSet, FlagDefinition> | null, apart: RegisterSet): void {
     this.statements = [];
+    this.apart = apart;
+    this.zeroUpper = 0;
     if (this.definitions.size) {
       for (const definition of new Set(this.definitions.values())) this.unpin(definition);
       this.definitions.clear();
@@ -200,11 +227,63 @@ export class Lifter {
   setGpr32(register: number, value: Expr): void {
     this.setGpr(register, this.w.i64.extend_i32_u(value));
   }
+  /** The whole XMM register. */
   xmm(register: number): Expr {
-    return this.w.local.get(this.xmmLocal(register), v128);
+    return this.xmmOf(register, this.apart);
+  }
+  /** The same at a place where the halves of the registers in `apart` are apart. */
+  xmmOf(register: number, apart: RegisterSet): Expr {
+    const { w } = this;
+    const local = w.local.get(this.xmmLocal(register), v128);
+    if (!(apart & xmmBit(register))) return local;
+    return w.f64x2.replace(w.local.get(this.upperLocal(register), v128), 0, w.f64x2.extract(local, 0));
   }
   setXmm(register: number, value: Expr): void {
     this.emit(this.w.local.set(this.xmmLocal(register), value));
+    this.apart &= ~xmmBit(register);
+    this.zeroUpper &= ~xmmBit(register);
+  }
+  /** As `setXmm`, with a value whose upper half is zero. */
+  setXmmZeroUpper(register: number, value: Expr): void {
+    this.setXmm(register, value);
+    this.zeroUpper |= xmmBit(register);
+  }
+  /** A vector whose low quadword is the register's. */
+  lowXmm(register: number): Expr {
+    return this.w.local.get(this.xmmLocal(register), v128);
+  }
+  /** Writes the low quadword with that of `value`, and keeps the upper one. */
+  setLowXmm(register: number, value: Expr): void {
+    this.keepUpper(register);
+    this.emit(this.w.local.set(this.xmmLocal(register), value));
+  }
+  copyXmm(to: number, from: number): void {
+    if (to === from) return;
+    const { w } = this;
+    const isApart = (this.apart & xmmBit(from)) !== 0;
+    const hasZero = (this.zeroUpper & xmmBit(from)) !== 0;
+    this.setXmm(to, this.lowXmm(from));
+    if (hasZero) this.zeroUpper |= xmmBit(to);
+    if (!isApart) return;
+    this.emit(w.local.set(this.upperLocal(to), w.local.get(this.upperLocal(from), v128)));
+    this.apart |= xmmBit(to);
+  }
+  /** Statement that keeps the upper half of a whole register, whose local will have it no longer. */
+  splitXmm(register: number, upper = this.lowXmm(register)): Expr {
+    return this.w.local.set(this.upperLocal(register), upper);
+  }
+  /**
+   * Brings the halves of XMM registers to where the next blocks expect them: apart for the registers in `some`, which is
+   * what any of them expects; whole for those that are not in `all`. Returns the registers whose halves are apart.
+   */
+  handOverXmm(some: RegisterSet, all: RegisterSet): RegisterSet {
+    for (let register = 0; register < 16; register++) {
+      const bit = xmmBit(register);
+      if (some & bit) this.keepUpper(register);
+      // The upper half stays where it is as well, for the blocks that expect it there.
+      if (this.apart & ~all & bit) this.emit(this.w.local.set(this.xmmLocal(register), this.xmm(register)));
+    }
+    return this.apart;
   }
   gprLocal(register: number): number {
     let local = this.gprLocals[register]!;
@@ -215,6 +294,22 @@ export class Lifter {
     let local = this.xmmLocals[register]!;
     if (local < 0) this.xmmLocals[register] = local = this.newLocal(v128);
     return local;
+  }
+  private upperLocal(register: number): number {
+    let local = this.upperLocals[register]!;
+    if (local < 0) this.upperLocals[register] = local = this.newLocal(v128);
+    return local;
+  }
+  /** A local that is never written: a constant would take 18 bytes each time. */
+  private zeroVector(): Expr {
+    if (this.zeroLocal < 0) this.zeroLocal = this.newLocal(v128);
+    return this.w.local.get(this.zeroLocal, v128);
+  }
+  private keepUpper(register: number): void {
+    const bit = xmmBit(register);
+    if (this.apart & bit) return;
+    this.emit(this.splitXmm(register, this.zeroUpper & bit ? this.zeroVector() : undefined));
+    this.apart |= bit;
   }
   flagLocal(flag: FlagSet): number {
     let local = this.flagLocals.get(flag);
@@ -377,12 +472,12 @@ export class Lifter {
   }
   /** Lane 0 of an XMM register, or memory, as f64 / f32. */
   readF64(operand: Operand): Expr {
-    if (operand.kind === OP_XMM) return this.w.f64x2.extract(this.xmm(operand.reg), 0);
+    if (operand.kind === OP_XMM) return this.w.f64x2.extract(this.lowXmm(operand.reg), 0);
     const { base, offset } = this.address(operand);
     return this.mark(this.w.load(GUEST, f64, 8, base, offset));
   }
   readF32(operand: Operand): Expr {
-    if (operand.kind === OP_XMM) return this.w.f32x4.extract(this.xmm(operand.reg), 0);
+    if (operand.kind === OP_XMM) return this.w.f32x4.extract(this.lowXmm(operand.reg), 0);
     const { base, offset } = this.address(operand);
     return this.mark(this.w.load(GUEST, f32, 4, base, offset));
   }
@@ -405,7 +500,7 @@ export class Lifter {
   }
   /** Replaces lane 0 of an XMM register, keeping the rest. */
   setF64(register: number, value: Expr): void {
-    this.setXmm(register, this.w.f64x2.replace(this.xmm(register), 0, value));
+    this.setLowXmm(register, this.w.f64x2.splat(value));
   }
   setF32(register: number, value: Expr): void {
     this.setXmm(register, this.w.f32x4.replace(this.xmm(register), 0, value));

@@ -18,6 +18,7 @@ function fromInteger(mnemonic: string, cpuid: CpuidBit, opcode: string, format: 
     mnemonic,
     operands: ["rw", "r"],
     cpuid,
+    upper: format.upper,
     samples: [...samples(opcode), ...wide(opcode)],
     lift: (lifter, { operands: [target, source] }) => {
       const float = lifter.w[format.scalar];
@@ -69,7 +70,7 @@ function scalarToInteger(
 
 /** The low 64 bits of an XMM register, or 64 bits of memory, as the low half of a vector. */
 const lowHalf = (lifter: Lifter, operand: Operand): Expr =>
-  operand.kind === OP_XMM ? lifter.xmm(operand.reg) : lifter.loadF64Zero(operand);
+  operand.kind === OP_XMM ? lifter.lowXmm(operand.reg) : lifter.loadF64Zero(operand);
 
 /** `op xmm, xmm/m64`: the destination becomes a function of the source's low half. */
 function fromLowHalf(
@@ -128,6 +129,7 @@ function scalarFormat(mnemonic: string, opcode: string, from: Format, to: Format
     mnemonic,
     operands: ["rw", "r"],
     cpuid: "sse2",
+    upper: to.upper,
     samples: samples(opcode),
     lift: (lifter, { operands: [target, source] }) => {
       const { w } = lifter;

@@ -75,8 +75,10 @@ export function idiom(
     ...general,
     operands: (insn) => (sameRegister(insn) ? written : both),
     lift: (lifter, insn) => {
-      if (sameRegister(insn)) lifter.setXmm(insn.operands[0]!.reg, splatByte(lifter.w, constant));
-      else general.lift(lifter, insn);
+      const { reg } = insn.operands[0]!;
+      if (!sameRegister(insn)) general.lift(lifter, insn);
+      else if (constant === 0) lifter.setXmmZeroUpper(reg, zero(lifter.w));
+      else lifter.setXmm(reg, splatByte(lifter.w, constant));
     },
   };
 }

@@ -6,14 +6,21 @@ import type { Access, CpuidBit, InstructionEntry } from "./entry.js";
 import type { Lifter } from "./lifter.js";
 import { hasXmm, laneMask, memorySamples, registerSamples, samples, wideSamples, zero } from "./sse-forms.js";
 
+const betweenXmm = (insn: Insn): boolean => insn.operands[0]!.kind === OP_XMM && insn.operands[1]!.kind === OP_XMM;
+
 /** All 128 bits. The alignment that MOVAPS and its like ask for is not checked (docs/quirks.md). */
 function whole(mnemonic: string, cpuid: CpuidBit, encodings: readonly string[]): InstructionEntry {
   return {
     mnemonic,
     operands: ["w", "r"],
     cpuid,
+    upper: (insn) => (betweenXmm(insn) ? "copied" : "written"),
     samples: encodings,
-    lift: (lifter, { operands: [target, source] }) => lifter.writeXmm(target!, lifter.readXmm(source!)),
+    lift: (lifter, insn) => {
+      const [target, source] = insn.operands;
+      if (betweenXmm(insn)) lifter.copyXmm(target!.reg, source!.reg);
+      else lifter.writeXmm(target!, lifter.readXmm(source!));
+    },
   };
 }
 const bothWays = (load: string, store: string): string[] => [...samples(load), ...memorySamples(store)];
@@ -21,8 +28,7 @@ const bothWays = (load: string, store: string): string[] => [...samples(load), .
 const lowOnly: readonly Access[] = ["rw", "r"];
 const overwrite: readonly Access[] = ["w", "r"];
 /** MOVSS, MOVSD: between registers only the low lane changes, a load clears the rest. */
-const scalarAccess = (insn: Insn): readonly Access[] =>
-  insn.operands[0]!.kind === OP_XMM && insn.operands[1]!.kind === OP_XMM ? lowOnly : overwrite;
+const scalarAccess = (insn: Insn): readonly Access[] => (betweenXmm(insn) ? lowOnly : overwrite);
 
 /** Low quadword kept, high one cleared. */
 const lowQuad = (w: WasmBuilder, vector: Expr): Expr => w.i8x16.shuffle(vector, zero(w), laneMask(8, [0, 2]));
@@ -33,19 +39,19 @@ function liftInteger(lifter: Lifter, insn: Insn): void {
   const [target, source] = insn.operands;
   const wide = (target!.kind === OP_XMM ? source! : target!).size >= 8;
   if (target!.kind === OP_MEM) {
-    if (wide) lifter.storeF64(target!, w.f64x2.extract(lifter.xmm(source!.reg), 0));
-    else lifter.storeF32(target!, w.f32x4.extract(lifter.xmm(source!.reg), 0));
+    if (wide) lifter.storeF64(target!, w.f64x2.extract(lifter.lowXmm(source!.reg), 0));
+    else lifter.storeF32(target!, w.f32x4.extract(lifter.lowXmm(source!.reg), 0));
   } else if (target!.kind === OP_GPR) {
-    if (wide) lifter.setGpr(target!.reg, w.i64x2.extract(lifter.xmm(source!.reg), 0));
-    else lifter.setGpr32(target!.reg, w.i32x4.extract(lifter.xmm(source!.reg), 0));
+    if (wide) lifter.setGpr(target!.reg, w.i64x2.extract(lifter.lowXmm(source!.reg), 0));
+    else lifter.setGpr32(target!.reg, w.i32x4.extract(lifter.lowXmm(source!.reg), 0));
   } else if (source!.kind === OP_MEM) {
-    lifter.setXmm(target!.reg, wide ? lifter.loadF64Zero(source!) : lifter.loadF32Zero(source!));
+    lifter.setXmmZeroUpper(target!.reg, wide ? lifter.loadF64Zero(source!) : lifter.loadF32Zero(source!));
   } else if (source!.kind === OP_GPR) {
     const vector = wide
       ? w.i64x2.replace(zero(w), 0, lifter.gpr(source!.reg))
       : w.i32x4.replace(zero(w), 0, lifter.gpr32(source!.reg));
-    lifter.setXmm(target!.reg, vector);
-  } else lifter.setXmm(target!.reg, lowQuad(w, lifter.xmm(source!.reg)));
+    lifter.setXmmZeroUpper(target!.reg, vector);
+  } else lifter.setXmmZeroUpper(target!.reg, lowQuad(w, lifter.lowXmm(source!.reg)));
 }
 
 /** MOVLPS, MOVHPS and their PD twins: one quadword to or from memory. */
@@ -133,11 +139,12 @@ export const sseMove: readonly InstructionEntry[] = [
     form: hasXmm,
     operands: scalarAccess,
     cpuid: "sse2",
+    upper: (insn) => (betweenXmm(insn) ? "kept" : "written"),
     samples: bothWays("f20f10", "f20f11"),
     lift: (lifter, { operands: [target, source] }) => {
       if (target!.kind === OP_MEM) lifter.storeF64(target!, lifter.readF64(source!));
-      else if (source!.kind === OP_MEM) lifter.setXmm(target!.reg, lifter.loadF64Zero(source!));
-      else lifter.setF64(target!.reg, lifter.readF64(source!));
+      else if (source!.kind === OP_MEM) lifter.setXmmZeroUpper(target!.reg, lifter.loadF64Zero(source!));
+      else lifter.setLowXmm(target!.reg, lifter.lowXmm(source!.reg));
     },
   },
   {
@@ -147,7 +154,7 @@ export const sseMove: readonly InstructionEntry[] = [
     samples: bothWays("f30f10", "f30f11"),
     lift: (lifter, { operands: [target, source] }) => {
       if (target!.kind === OP_MEM) lifter.storeF32(target!, lifter.readF32(source!));
-      else if (source!.kind === OP_MEM) lifter.setXmm(target!.reg, lifter.loadF32Zero(source!));
+      else if (source!.kind === OP_MEM) lifter.setXmmZeroUpper(target!.reg, lifter.loadF32Zero(source!));
       else lifter.setF32(target!.reg, lifter.readF32(source!));
     },
   },

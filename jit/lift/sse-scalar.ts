@@ -24,12 +24,13 @@ function binary(
     mnemonic,
     operands: ["rw", "r"],
     cpuid,
+    upper: format.upper,
     samples: samples(opcode),
     lift: (lifter, { operands: [target, source] }) => {
       const vector = lifter.w[format.vector];
-      const a = lifter.xmm(target!.reg);
+      const a = format.readVector(lifter, target!);
       const b = format.readVector(lifter, source!);
-      format.set(lifter, target!.reg, vector.extract(swap ? vector[op](b, a) : vector[op](a, b), 0));
+      format.setFromVector(lifter, target!.reg, swap ? vector[op](b, a) : vector[op](a, b));
     },
   };
 }
@@ -45,6 +46,7 @@ function root(mnemonic: string, cpuid: CpuidBit, opcode: string, format: Format)
     mnemonic,
     operands: ["rw", "r"],
     cpuid,
+    upper: format.upper,
     samples: samples(opcode),
     lift: (lifter, { operands: [target, source] }) =>
       format.set(lifter, target!.reg, lifter.w[format.scalar].sqrt(format.read(lifter, source!))),
@@ -73,17 +75,12 @@ function mask(mnemonic: string, cpuid: CpuidBit, opcode: string, format: Format)
     mnemonic,
     operands: ["rw", "r", "r"],
     cpuid,
+    upper: format.upper,
     samples: samples(opcode, PREDICATES),
     lift: (lifter, { operands: [target, source, predicate] }) => {
-      const vector = lifter.w[format.vector];
-      const result = comparePredicate(
-        lifter,
-        format,
-        immediateOf(predicate!),
-        lifter.xmm(target!.reg),
-        format.readVector(lifter, source!),
-      );
-      format.set(lifter, target!.reg, vector.extract(result, 0));
+      const a = format.readVector(lifter, target!);
+      const b = format.readVector(lifter, source!);
+      format.setFromVector(lifter, target!.reg, comparePredicate(lifter, format, immediateOf(predicate!), a, b));
     },
   };
 }

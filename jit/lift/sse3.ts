@@ -49,7 +49,7 @@ export const sse3: readonly InstructionEntry[] = [
     cpuid: "sse3",
     samples: samples("f20f12"),
     lift: (lifter, { operands: [target, source] }) => {
-      const low = source!.kind === OP_XMM ? lifter.xmm(source!.reg) : lifter.loadF64Zero(source!);
+      const low = source!.kind === OP_XMM ? lifter.lowXmm(source!.reg) : lifter.loadF64Zero(source!);
       lifter.setXmm(target!.reg, duplicate([0, 0], 8)(lifter.w, low));
     },
   },

@@ -18,6 +18,7 @@ function roundScalar(mnemonic: string, opcode: string, format: Format): Instruct
     mnemonic,
     operands: ["rw", "r", "r"],
     cpuid: "sse4.1",
+    upper: format.upper,
     samples: roundingSamples(opcode),
     lift: (lifter, { operands: [target, source, mode] }) => {
       const round = lifter.w[format.scalar][roundingOf(immediateOf(mode!))];

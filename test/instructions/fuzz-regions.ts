@@ -42,7 +42,7 @@ while (done < total) {
     programs.push(code);
   }
   const native = runNative(runner, cases);
-  translated.load(programs);
+  translated.load(programs, random);
   cases.forEach(({ program, code, state }, i) => {
     const found = stateDifferences(native[i]!, translated.run(program, state), ALL_FLAGS);
     const outcome = interpreted.run(code, state);

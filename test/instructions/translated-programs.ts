@@ -6,10 +6,14 @@ import { RegionFinder } from "../../jit/region.js";
 import { addLookup, addLookupFunction, regionImports } from "../../jit/runtime-module.js";
 import { i32, i64, WasmBuilder } from "../../jit/wasm.js";
 import { functionName, GuestMachine, GUEST_PAGES } from "./guest-machine.js";
+import type { Random } from "./random.js";
 import { CODE, type CpuState, type Outcome } from "./state.js";
 
 /** jmp [CONTEXT + 168]: how native/runner.c ends the code. */
 const LEAVE = Uint8Array.of(0xff, 0x24, 0x25, 0xa8, 0x00, 0x02, 0x10);
+
+/** In percent. */
+const RARE_EDGES = 30;
 
 /** A module of translated programs. */
 export class TranslatedPrograms {
@@ -18,8 +22,9 @@ export class TranslatedPrograms {
   /**
    * Translates each program, which stands at `CODE`: the region there, and those that it leaves to (a loop with two
    * entries is not one region).
+   * @param random chooses edges of branches that leave their region, as rare ones do; without it there are none
    */
-  load(programs: readonly Uint8Array[]): void {
+  load(programs: readonly Uint8Array[], random?: Random): void {
     const w = new WasmBuilder();
     w.begin(regionImports(GUEST_PAGES, false));
     addLookup(w);
@@ -37,7 +42,18 @@ export class TranslatedPrograms {
         constantWord: () => null,
         probeAt: () => -1,
       };
-      const finder = new RegionFinder(source);
+      const rare = new Map<number, boolean>();
+      const isRare = (edge: number): boolean => {
+        const known = rare.get(edge) ?? random?.chance(RARE_EDGES) ?? false;
+        rare.set(edge, known);
+        return known;
+      };
+      const finder = new RegionFinder(source, {
+        isHot: () => false,
+        isFollowed: ({ pc }, taken) => !isRare(2 * pc + (taken ? 1 : 0)),
+        likelyTarget: () => -1,
+        isReached: () => true,
+      });
       const emitter = new RegionEmitter(w, lifter, source);
       const wanted = [CODE];
       const linkage = {

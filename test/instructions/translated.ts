@@ -26,7 +26,7 @@ function lift(lifter: Lifter, { instructions, live }: Snippet): void {
   const { w } = lifter;
   const zero = () => w.i32.const(0);
   lifter.beginFunction([i32, i64], 1);
-  lifter.beginBlock(null);
+  lifter.beginBlock(null, 0);
   for (let r = 0; r < 16; r++) lifter.setGpr(r, w.load(CPU, i64, 8, zero(), CPU_GPR + 8 * r));
   for (let r = 0; r < 16; r++) lifter.setXmm(r, w.load(CPU, v128, 16, zero(), CPU_XMM + 16 * r));
   FLAG_BITS.forEach(({ flag }, i) =>
