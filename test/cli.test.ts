@@ -203,6 +203,17 @@ describe("gojit", () => {
     expect(ended.stdout).toMatch(/^will run +no: .*arm64/m);
   });
 
+  it("a report that cannot be written is refused before the program runs, or given up with a sentence", () => {
+    for (const report of ["--strace", "--stats"]) {
+      const refused = gojit("run", "--no-cache", `${report}=${join(folder, "missing/report")}`, hello);
+      expect(refused).toMatchObject({ status: 2, stdout: "" });
+      expect(refused.stderr).toMatch(/^gojit: [^\n]*missing\/report cannot be written: ENOENT[^\n]*\n$/);
+      const full = gojit("run", "--no-cache", `${report}=/dev/full`, hello);
+      expect(full).toMatchObject({ status: 0, stdout: "hello, world\n" });
+      expect(full.stderr).toMatch(/^(gojit: [^\n]* cannot be written: ENOSPC[^\n]*\n)+$/);
+    }
+  });
+
   it("doctor finds this engine good enough", () => {
     const report = JSON.parse(gojit("doctor", "--json").stdout) as { ready: boolean; features: unknown[] };
     expect(report.ready).toBe(true);

@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import type { Worker } from "node:worker_threads";
 import { prepareNodeFiles } from "../../runtime-shims/host/node-files.js";
@@ -13,6 +13,7 @@ import { shellStatus, TIMED_OUT } from "../machine/endings.js";
 import { Machine, type MachineOptions } from "../machine/machine.js";
 import { nodePlatform, takeDefault } from "../machine/node-platform.js";
 import { guestPages } from "../machine/parts.js";
+import { openOutput, writer } from "../node-output.js";
 import type { ParsedCommand } from "./commands.js";
 import type { ReportTarget } from "./options.js";
 import { programCache, type ProgramCache } from "./program-cache.js";
@@ -85,7 +86,7 @@ export async function runCommand(
   const executable = guestPathOf(program.realPath);
   const uid = process.getuid?.() ?? 1000;
   const gid = process.getgid?.() ?? 1000;
-  for (const report of [options.strace, options.stats]) if (typeof report === "string") writeFileSync(report, "");
+  for (const report of [options.strace, options.stats]) if (typeof report === "string") closeSync(openOutput(report));
   const platform = nodePlatform(
     {
       ...prepareNodeFiles({ mounts, executable, currentDirectory: permissions.currentDirectory }),
@@ -169,6 +170,5 @@ async function writeStats(target: ReportTarget, machine: Machine, known: KnownCo
   const executed = machine.parts.countsInstructions ? machine.executedInstructions : null;
   const stats = describeStats(machine.parts.stats!, syscallTable, machine.records.count, executed, known);
   const text = `${JSON.stringify(stats, null, 2)}\n`;
-  if (target === true) process.stderr.write(text);
-  else writeFileSync(target, text);
+  writer(() => (target === true ? 2 : openSync(target, "w")), "what --stats tells")(text);
 }

@@ -1,10 +1,10 @@
 import path from "node:path";
-import { closeSync, openSync, writeSync } from "node:fs";
+import { closeSync } from "node:fs";
 import { nodeClock } from "../../runtime-shims/host/node-clock.js";
-import { GojitError } from "../errors.js";
 import { programLayout } from "../go/program-layout.js";
 import type { Machine } from "../machine/machine.js";
 import { guestPages } from "../machine/parts.js";
+import { complain, openOutput, writer } from "../node-output.js";
 import { GROUPS, type Group } from "../trace/groups.js";
 import { HtmlSink } from "../trace/html-output.js";
 import { PerfettoSink } from "../trace/perfetto-output.js";
@@ -29,12 +29,11 @@ async function observe(program: LoadedProgram, options: Options): Promise<Observ
   const open = (file: string): ((text: string) => void) => {
     const fd = openOutput(file);
     files.push(fd);
-    return (text) => writeAll(fd, text);
+    return writer(() => fd, file);
   };
-  const complain = (text: string): void => writeAll(2, text);
   const sinks: TraceSink[] = [];
   if (options.output !== undefined || options.json || !(options.perfetto || options.html)) {
-    const write = options.output === undefined ? complain : open(options.output);
+    const write = options.output === undefined ? writer(() => 2, "the trace") : open(options.output);
     sinks.push(options.json ? jsonSink(write) : textSink(write));
   }
   if (options.perfetto !== undefined) sinks.push(new PerfettoSink(open(options.perfetto)));
@@ -42,7 +41,7 @@ async function observe(program: LoadedProgram, options: Options): Promise<Observ
     const title = `How ${path.basename(program.path)} runs`;
     sinks.push(new HtmlSink(open(options.html), title, program.go.version || "an unknown Go"));
   }
-  for (const sentence of trace.missing) complain(`gojit: ${sentence}.\n`);
+  for (const sentence of trace.missing) complain(`gojit: ${sentence}.`);
   let tracer: Tracer | undefined;
   return {
     probes: trace.addresses,
@@ -64,30 +63,8 @@ async function observe(program: LoadedProgram, options: Options): Promise<Observ
     end() {
       tracer?.end();
       if (tracer?.dropped)
-        complain(
-          `gojit: ${tracer.dropped} events came too fast and are missing; --only or a shorter run shows more.\n`,
-        );
+        complain(`gojit: ${tracer.dropped} events came too fast and are missing; --only or a shorter run shows more.`);
       for (const fd of files) closeSync(fd);
     },
   };
-}
-
-/** @throws GojitError */
-function openOutput(path: string): number {
-  try {
-    return openSync(path, "w");
-  } catch (error) {
-    throw new GojitError("bad-option", `${path} cannot be written: ${(error as Error).message}.`);
-  }
-}
-
-function writeAll(fd: number, text: string): void {
-  const bytes = Buffer.from(text);
-  for (let at = 0; at < bytes.length;) {
-    try {
-      at += writeSync(fd, bytes, at);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
-    }
-  }
 }

@@ -1,8 +1,9 @@
 /** Entry point of the Workers that run guest threads on Node. */
-import { openSync, writeSync } from "node:fs";
+import { openSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import { nodeClock } from "../../runtime-shims/host/node-clock.js";
 import { attachNodeFiles } from "../../runtime-shims/host/node-files.js";
+import { complain, writer } from "../node-output.js";
 import { serveGuestThreads } from "./guest-thread.js";
 import { loadNodeDecoder } from "./node-decoder.js";
 import type { NodeWorkerData } from "./node-platform.js";
@@ -17,16 +18,14 @@ else parentPort!.once("message", serve);
 
 function serve(init: GuestInit): never {
   const data = init.parts.platform as NodeWorkerData;
-  let straceFd = data.straceFile === null ? 2 : -1;
+  const file = data.straceFile;
+  const strace = writer(() => (file === null ? 2 : openSync(file, "a")), "a thread's system calls");
   serveGuestThreads(init, {
     clock: nodeClock,
     now: () => performance.now(),
     post: (message) => parentPort!.postMessage(message),
-    report: (line) => void writeSync(2, `${line}\n`),
-    strace: (line) => {
-      if (straceFd < 0) straceFd = openSync(data.straceFile!, "a");
-      writeSync(straceFd, `${line}\n`);
-    },
+    report: complain,
+    strace: (line) => strace(`${line}\n`),
     loadDecoder: loadNodeDecoder,
     attachFiles: (process) => void attachNodeFiles(process, data),
   });
