@@ -3,7 +3,7 @@ import path from "node:path";
 import { projectRoot } from "../guests/unpack.js";
 import { request } from "./esbuild-service.js";
 import type { LiveRun, RealCase } from "./real-case.js";
-import { fixtures, thisProject, typescriptFixture } from "./trees.js";
+import { fixtures, rxjs, thisProject, typescriptFixture } from "./trees.js";
 
 /** A case for esbuild from a version on, which is the first that has its options. */
 interface EsbuildCase extends RealCase {
@@ -16,13 +16,18 @@ const shared = readFileSync(path.join(fixtures, "fixture-ts", "shared.ts"), "utf
 /** How long it took differs. */
 const withoutTimes = (text: string): string => text.replace(/\b\d+(\.\d+)?m?s\b/g, "N ms");
 
-/** Changes a file once the first build is there, and ends standard input after the second. */
-async function watchOneChange(run: LiveRun): Promise<void> {
-  await run.until("stderr", /build finished/, 1);
-  const file = path.join(run.directory, "lazy.ts");
-  writeFileSync(file, readFileSync(file, "utf8").replace("lazy", "changed"));
-  await run.until("stderr", /build finished/, 2);
-  run.closeStdin();
+/** Which of the things that changed it names is by chance: the file, or the directory that has the output since. */
+const withoutChange = (text: string): string => text.replace(/\(change: "[^"]*"\)/g, "(change)");
+
+/** Changes a file once the first build is there, and does `end` after the second. */
+function watchOneChange(end: (run: LiveRun) => void): (run: LiveRun) => Promise<void> {
+  return async (run) => {
+    await run.until("stderr", /build finished/, 1);
+    const file = path.join(run.directory, "lazy.ts");
+    writeFileSync(file, readFileSync(file, "utf8").replace("lazy", "changed"));
+    await run.until("stderr", /build finished/, 2);
+    end(run);
+  };
 }
 
 /** Asks the service for two transforms, one after the other, and ends standard input after the second answer. */
@@ -34,6 +39,15 @@ async function askService(run: LiveRun): Promise<void> {
   }
   run.closeStdin();
 }
+
+const rxjsEntries = ["", "operators/", "testing/", "webSocket/", "ajax/", "fetch/"].map(
+  (name) => `src/${name}index.ts`,
+);
+const rxjsFiles = [
+  ...["Observable", "Subscriber", "Subscription", "Subject", "ReplaySubject", "Notification", "Scheduler"],
+  ...["operators/groupBy", "operators/windowTime", "operators/bufferTime", "observable/dom/AjaxObservable"],
+  ...["testing/TestScheduler", "testing/HotObservable", "scheduler/VirtualTimeScheduler", "util/subscribeTo"],
+].map((name) => `src/internal/${name}.ts`);
 
 function onFixture(name: string, args: readonly string[], more: Partial<EsbuildCase> = {}): EsbuildCase {
   return { name, args, prepare: typescriptFixture, normalize: withoutTimes, ...more };
@@ -67,7 +81,13 @@ const cases: readonly EsbuildCase[] = [
   onFixture("analyze", ["main.tsx", "--bundle", "--analyze", "--minify", "--outdir=out", ...jsx], { since: "0.14.21" }),
   onFixture("watch", ["split.ts", "--bundle", "--watch", "--format=esm", "--splitting", "--outdir=out"], {
     since: "0.14.21", // older ones do not end with standard input
-    talk: watchOneChange,
+    talk: watchOneChange((run) => run.closeStdin()),
+    normalize: withoutChange,
+  }),
+  onFixture("watch until SIGTERM", ["split.ts", "--bundle", "--watch", "--format=esm", "--splitting", "--outdir=out"], {
+    since: "0.11.23", // older ones say nothing when a build is there
+    talk: watchOneChange((run) => run.kill("SIGTERM")),
+    normalize: withoutChange,
   }),
   { name: "service", since: "0.21.5", args: ["--service=VERSION"], prepare: () => {}, talk: askService },
   onFixture("serve", ["split.ts", "--bundle", "--serve=127.0.0.1:0", "--outdir=out"], {
@@ -75,6 +95,19 @@ const cases: readonly EsbuildCase[] = [
     talk: (run) => run.until("stderr", /error/i, 1), // the end of standard input would end it without an error
     refusal: /error: listen tcp4?( 127\.0\.0\.1:0)?: socket: |\[ERROR\] listen tcp4? 127\.0\.0\.1:0: socket: /,
   }),
+  {
+    name: "rxjs, file by file",
+    args: [...rxjsFiles, "--minify", "--sourcemap", "--outdir=out"],
+    prepare: rxjs,
+    normalize: withoutTimes,
+  },
+  {
+    name: "rxjs, bundled",
+    since: "0.6.0", // older ones miss the types that it exports again
+    args: [...rxjsEntries, "--bundle", "--splitting", "--format=esm", "--minify", "--sourcemap", "--outdir=out"],
+    prepare: rxjs,
+    normalize: withoutTimes,
+  },
   {
     name: "this project",
     since: "0.14.21",

@@ -6,6 +6,7 @@ export interface LiveRun {
   /** Writes bytes, given as Latin-1, to standard input. */
   write(bytes: string): void;
   closeStdin(): void;
+  kill(signal: NodeJS.Signals): void;
 }
 
 /** One run of a program that is made natively and under gojit, in a directory of its own. */

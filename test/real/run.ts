@@ -84,6 +84,7 @@ export function runCommand(command: Command): Promise<Ending> {
       directory: command.cwd,
       write: (bytes) => void child.stdin.write(bytes, "latin1"),
       closeStdin: () => void child.stdin.end(),
+      kill: (signal) => void child.kill(signal),
       until: async (stream, pattern, count) => {
         while ([...seen[stream].matchAll(new RegExp(pattern, "g"))].length < count) {
           if (ended) throw new Error(`it ended before ${pattern} came ${count} times`);

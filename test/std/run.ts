@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { createWriteStream, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { constants, tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { gojitCommand, type Runner } from "../guests/run.js";
@@ -22,8 +22,13 @@ const sameProcessor = "adx aes avx avx2 bmi1 bmi2 erms fma pclmulqdq sse42"
   .map((feature) => `cpu.${feature}=off`)
   .join(",");
 
-/** How one process ended: by itself, or because nothing happened for too long. */
-type End = "ended" | "stalled";
+/** How one process ended. */
+interface End {
+  /** It was made to end, because nothing happened for too long. */
+  readonly stalled: boolean;
+  /** Exit status, 128+n when signal n ended it. */
+  readonly status: number;
+}
 
 /**
  * Runs tests of a package, in as few processes as it takes: one that dies or hangs takes only the tests down that were
@@ -40,7 +45,7 @@ export async function runTests(binary: TestBinary, tests: readonly string[], opt
     for (const [name, result] of reader.results) results.set(name, result);
     const left = waiting.length;
     waiting = waiting.filter((name) => !results.has(name));
-    if (end === "ended" && reader.running.size + reader.paused.size === 0 && reader.results.size === 0) {
+    if (!end.stalled && reader.running.size + reader.paused.size === 0 && reader.results.size === 0) {
       for (const name of waiting) results.set(name, "MISSING");
       break;
     }
@@ -49,13 +54,12 @@ export async function runTests(binary: TestBinary, tests: readonly string[], opt
     if (suspects.length > 0 && left > 1) {
       for (const name of suspects) {
         for (const entry of await runTests(binary, [name], options)) results.set(...entry);
-        console.log(
-          `note: ${binary.name} ${name} (${options.runner}) ${end} among others; by itself: ${results.get(name)}`,
-        );
+        const how = `${end.stalled ? "stalled" : `ended with status ${end.status}`} among others`;
+        console.log(`note: ${binary.name} ${name} (${options.runner}) ${how}; by itself: ${results.get(name)}`);
       }
     } else {
       const blamed = suspects[0] ?? (waiting.length === left ? waiting[0] : undefined);
-      if (blamed !== undefined) results.set(blamed, end === "stalled" ? "HANG" : "CRASH");
+      if (blamed !== undefined) results.set(blamed, end.stalled ? "HANG" : "CRASH");
     }
     waiting = waiting.filter((name) => !results.has(name));
   }
@@ -111,29 +115,29 @@ function runCommand(
       env,
       stdio: ["ignore", "pipe", "pipe"],
     });
-    let end: End = "ended";
+    let stalled = false;
     // SIGQUIT makes a Go program say what it was doing; SIGKILL is for one that does not listen.
-    const stalled = (): void => {
-      end = "stalled";
+    const stop = (): void => {
+      stalled = true;
       child.kill("SIGQUIT");
       timer = setTimeout(() => child.kill("SIGKILL"), 3000);
     };
-    let timer = setTimeout(stalled, timeoutMs);
+    let timer = setTimeout(stop, timeoutMs);
     createInterface(child.stdout).on("line", (text) => {
-      if (end === "ended") {
+      if (!stalled) {
         clearTimeout(timer);
-        timer = setTimeout(stalled, timeoutMs);
+        timer = setTimeout(stop, timeoutMs);
       }
       reader.line(text);
     });
     child.stdout.pipe(log, { end: false });
     child.stderr.pipe(log, { end: false });
     child.on("error", reject);
-    child.on("close", () => {
+    child.on("close", (code, signal) => {
       clearTimeout(timer);
       log.end();
       rmSync(temporary, { recursive: true, force: true });
-      resolve(end);
+      resolve({ stalled, status: code ?? 128 + constants.signals[signal!] });
     });
   });
 }
