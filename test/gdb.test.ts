@@ -14,7 +14,7 @@
  * Only the main thread runs up to runtime.gcenable, where it begins to need others: else the scheduler's watch, sysmon,
  * would preempt it at random while it stands at breakpoints.
  */
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -22,22 +22,12 @@ import path from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { openProgram } from "../src/program.js";
 import { projectRoot, unpack } from "./guests/unpack.js";
+import { ENVIRONMENT, gdb, START_NATIVELY, whyNoGdb } from "./native-gdb.js";
 
 const scratch = mkdtempSync(path.join(tmpdir(), "gojit-gdb-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
-const ENVIRONMENT = { PATH: "/bin", GOMAXPROCS: "1" };
-const SETTINGS = Object.entries(ENVIRONMENT).map(([name, value]) => `${name}=${value}`);
-
-function whyNot(): string {
-  if (process.platform !== "linux" || process.arch !== "x64") return "this is not linux/x64";
-  const { error, stdout } = spawnSync("gdb", ["-nx", "-batch", "-ex", "starti", "-ex", "kill", "/bin/true"], {
-    encoding: "utf8",
-  });
-  if (error) return "there is no gdb";
-  return stdout.includes("Program stopped") ? "" : "gdb may not trace programs here";
-}
-const reason = whyNot();
+const reason = whyNoGdb();
 
 /** Functions that are stopped at, and the sizes of their first arguments in bytes; those that a release lacks are left out. */
 const FUNCTIONS: Readonly<Record<string, readonly number[]>> = {
@@ -130,20 +120,13 @@ function script(guest: Guest): string {
   ].join("\n");
 }
 
-async function gdb(commands: readonly string[], guest: Guest): Promise<string> {
+function session(commands: readonly string[], guest: Guest): Promise<string> {
   const file = path.join(scratch, `${guest.minor}.gdb`);
   writeFileSync(file, script(guest));
-  const args = ["-nx", "-batch", ...commands.flatMap((command) => ["-ex", command]), "-x", file, guest.program];
-  // What it complains of, such as the runtime's source, which is not here, would come in between.
-  const child = spawn("gdb", args, { stdio: ["ignore", "pipe", "ignore"] });
-  let output = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
-  await once(child, "close");
-  return output;
+  return gdb(commands, file, [guest.program]);
 }
 
-const natively = (guest: Guest): Promise<string> =>
-  gdb([`set exec-wrapper env -i ${SETTINGS.join(" ")}`, "starti"], guest);
+const natively = (guest: Guest): Promise<string> => session(START_NATIVELY, guest);
 
 async function underGojit(guest: Guest): Promise<{ output: string; status: number }> {
   const socket = path.join(scratch, `${guest.minor}.socket`);
@@ -154,7 +137,7 @@ async function underGojit(guest: Guest): Promise<{ output: string; status: numbe
   });
   const exit = once(child, "exit");
   await once(child.stderr, "data");
-  const output = await gdb([`target remote ${socket}`], guest);
+  const output = await session([`target remote ${socket}`], guest);
   child.kill();
   const [status] = (await exit) as [number];
   return { output, status };

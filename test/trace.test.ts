@@ -282,6 +282,18 @@ describe("gojit trace", () => {
       expect(dur).toBeGreaterThanOrEqual(0);
       if (index + 1 < spans.length) expect(spans[index + 1]!.ts).toBeCloseTo(ts! + dur!, 3);
     }
+    // The viewers drop what overlaps on a track and is not inside.
+    for (const track of new Set(tracks.values())) {
+      const nest: number[] = [];
+      const onTrack = records
+        .filter(({ ph, pid, tid }) => ph === "X" && `${pid}.${tid}` === track)
+        .sort((a, b) => a.ts! - b.ts! || b.dur! - a.dur!);
+      for (const { ts, dur } of onTrack) {
+        while (nest.length > 0 && nest.at(-1)! <= ts! + 1e-6) nest.pop();
+        if (nest.length > 0) expect(ts! + dur!).toBeLessThanOrEqual(nest.at(-1)! + 1e-6);
+        nest.push(ts! + dur!);
+      }
+    }
 
     const page = readFileSync(html, "utf8");
     for (const title of [

@@ -193,9 +193,8 @@ export function schedule(spans: readonly Span[], tracks: readonly string[], star
   const ticks = Array.from({ length: 9 }, (_, i) => {
     const x = LEFT + ((WIDTH - LEFT) * i) / 8;
     const ms = (startUs + ((endUs - startUs) * i) / 8) / 1000;
-    return (
-      line(x, 0, x, height - 24, "grid") + label(Math.min(x, WIDTH - 70), height - 8, `${ms.toFixed(1)} ms`, small)
-    );
+    const anchor = { "text-anchor": i === 0 ? "start" : i === 8 ? "end" : "middle" };
+    return line(x, 0, x, height - 24, "grid") + label(x, height - 8, `${ms.toFixed(1)} ms`, { ...small, ...anchor });
   });
   const bars = spans.flatMap((span) => {
     const row = rows.get(trackName(span));

@@ -1,6 +1,6 @@
 /** The supervisor's side of a trace: takes the events out of the Workers' rings, puts them in order, and says what they mean. */
 import { KIND_THREAD_BEGIN, KIND_THREAD_END, type EventRing, type RawEvent } from "./event-ring.js";
-import type { Values } from "./row.js";
+import type { Value, Values } from "./row.js";
 import { describeCall } from "./syscall-rows.js";
 import type { TraceEvent, TraceSink } from "./trace-event.js";
 import type { ProgramTrace } from "./trace-plan.js";
@@ -55,6 +55,8 @@ export class Tracer {
   private readonly queueHeads = new Map<number, number>();
   /** By P: its tick when somebody was last asked to leave it. */
   private readonly askedAt = new Map<number, number>();
+  /** Initialisation tasks that have begun, by their first function. */
+  private readonly tasks = new Set<Value>();
   dropped = 0;
 
   /**
@@ -228,6 +230,13 @@ export class Tracer {
       case "goroutine-ends":
         thread.goid = 0;
         return of(about, values, text);
+      case "init-task": {
+        // A goroutine that is preempted in a function's prologue begins the function again.
+        const first = values["first"]!;
+        if (this.tasks.has(first)) return null;
+        this.tasks.add(first);
+        return of(about, values, text);
+      }
       case "preemption-asked": {
         // The monitor asks again and again.
         const target = Number(values["of"]);

@@ -7,8 +7,10 @@
  * case, with time and peak memory of both runs; status 1 when anything differs. `--gojit` hands an option to `gojit run`.
  * Programs come from npm packages (programs.ts) and are kept in the user's cache directory, below `gojit-real`.
  */
-import { parseArgs } from "node:util";
+import { isDeepStrictEqual, parseArgs } from "node:util";
 import { nativeRunsHere } from "../guests/run.js";
+import { bootstraps } from "../native-bootstrap.js";
+import { whyNoGdb } from "../native-gdb.js";
 import { appBuilderCases } from "./app-builder-cases.js";
 import { prepareBuild, type ToolStep } from "./build-steps.js";
 import { compareBuild, compareCase } from "./compare.js";
@@ -43,6 +45,7 @@ for (const program of programs) {
   for (const real of casesOf(program)) {
     await compare(`${program.kind} ${program.version}: ${real.name}`, () => fetchProgram(program), real);
   }
+  await compareBootstrap(program);
 }
 if (positionals.length === 0 || positionals.some((name) => name.startsWith("go"))) {
   const toolchains = values["go-cmd"] ? [toolchainOf(values["go-cmd"])] : values.go.split(",").map(findToolchain);
@@ -60,6 +63,24 @@ async function compare(title: string, executable: () => string, real: RealCase):
   if (!chosen(title)) return;
   if (values.list) console.log(title);
   else report(title, await compareCase(executable(), real, options));
+}
+
+/** What `gojit trace` tells of how a program starts, against what gdb sees of the native process. */
+async function compareBootstrap(program: Program): Promise<void> {
+  const title = `${program.kind} ${program.version}: bootstrap`;
+  if (!chosen(title)) return;
+  if (values.list) return console.log(title);
+  const reason = whyNoGdb();
+  if (reason) return console.log(`skipped ${title}: ${reason}`);
+  const { native, gojit } = await bootstraps([fetchProgram(program), "--version"]);
+  const differences = native.flatMap((step, index) =>
+    isDeepStrictEqual(step, gojit[index]) ? [] : [JSON.stringify(step), JSON.stringify(gojit[index] ?? null), ""],
+  );
+  if (native.length !== gojit.length) differences.push(`${native.length} steps natively, ${gojit.length} under gojit`);
+  if (differences.length > 0) different++;
+  else same++;
+  console.log(`${differences.length > 0 ? "DIFFERENT" : "same"} ${title}: ${native.length} steps`);
+  for (const line of differences.slice(0, SHOWN_LINES)) console.log(`    ${line}`);
 }
 
 /**
