@@ -21,6 +21,8 @@ export interface ProcessParts {
   readonly strace?: (line: string) => void;
   /** Set if calls are traced: RAX has the result of a call, and signals come after it. */
   readonly callReturned?: () => void;
+  /** Set under a debugger: asked before a pending signal is delivered to this Worker's thread; false: the signal is dropped. */
+  readonly takesSignal?: (signo: number) => boolean;
 }
 
 /** The guest process as one Worker sees it: every Worker builds its own over the same shared memories. */
@@ -33,6 +35,7 @@ export class Process {
   readonly table: SyscallTable;
   readonly strace: ((line: string) => void) | undefined;
   readonly callReturned: (() => void) | undefined;
+  readonly takesSignal: ((signo: number) => boolean) | undefined;
   readonly memoryLock: Lock;
   readonly signalLock: Lock;
   readonly pid: number;
@@ -50,6 +53,7 @@ export class Process {
     this.table = parts.table;
     this.strace = parts.strace;
     this.callReturned = parts.callReturned;
+    this.takesSignal = parts.takesSignal;
     this.memoryLock = new Lock(parts.kernel.words, locks.memory);
     this.signalLock = new Lock(parts.kernel.words, locks.signals);
     this.pid = parts.kernel.words[header.pid];

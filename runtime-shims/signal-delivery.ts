@@ -157,6 +157,7 @@ export const deliverSignals = (thread: Thread, call: InterruptedCall | undefined
     const mask = currentMask(thread);
     const info = dequeue(thread, mask.lo, mask.hi);
     if (info === undefined) break;
+    if (thread.process.takesSignal?.(info.signo) === false) continue;
     const acted = act(thread, info, outcome === CONTINUE ? call : undefined);
     if (acted === ENDED) return ENDED;
     if (acted === REPLACED) outcome = REPLACED;

@@ -8,6 +8,7 @@ import { encodePacket, PACKET_BYTES, PacketReader, type Incoming } from "../src/
 import { gdbSignal, linuxSignal } from "../src/gdb/signal-numbers.js";
 import type { RunOptions } from "../src/run-options.js";
 import { GdbClient, startDebuggee, type Debuggee } from "./gdb-client.js";
+import { expectedOutcomes } from "./guests/expected.js";
 import { projectRoot, unpack } from "./guests/unpack.js";
 
 // Watching memory takes a hundred times as long as running.
@@ -84,6 +85,8 @@ async function connect(debuggee: Debuggee): Promise<GdbClient> {
   const client = new GdbClient(debuggee);
   client.sendRaw("+");
   await client.ask("qSupported:multiprocess+;swbreak+;hwbreak+");
+  // SIGURG, with which Go preempts, does not stop the program, as gdb has it unless it is told otherwise.
+  await client.ask("QPassSignals:10");
   return client;
 }
 /** The thread of a stop reply, as `p1.2`. */
@@ -245,10 +248,44 @@ test("a signal stops the program before it is delivered, and is delivered, dropp
   // With it the handler begins.
   expect(await client.ask(`vCont;S0b:${thread}`)).toMatch(/^T05/);
   expect(await client.monitor("where")).toMatch(/^#0 .* runtime\.sigtramp/);
-  expect(await client.ask("QPassSignals:b;e")).toBe("OK");
+  expect(await client.ask("QPassSignals:b;e;10")).toBe("OK");
   expect(await client.ask("c")).toMatch(/^W02/);
   expect(new TextDecoder().decode((await debuggee.ended).stderr)).toContain("nil pointer dereference");
 });
+
+test("signals that programs get stop them as gdb asks", async () => {
+  const guest = await debug("guests", { args: ["signals"] });
+  const client = await connect(guest);
+  let stop = await client.ask("c");
+  for (const signal of ["1e", "01", "0f", "1e", "1f"]) {
+    expect(stop).toMatch(new RegExp(`^T${signal}`));
+    if (signal === "1f") expect(await client.ask("QPassSignals:10;1e")).toBe("OK");
+    stop = await client.ask(`vCont;C${signal}:${threadOf(stop)};c`);
+  }
+  expect(stop).toMatch(/^W00/);
+  expect(new TextDecoder().decode((await guest.ended).stdout)).toBe(expectedOutcomes("1.27")["signals"]!.stdout);
+});
+
+test("a signal is dropped before it is delivered, and one that gdb sends does not stop the program", async () => {
+  const guest = await debug("guests", { args: ["kill-self", "15"] });
+  const client = await connect(guest);
+  expect(await client.ask("c")).toMatch(/^T0f/);
+  client.send("vCont;c");
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  client.sendRaw("\x03");
+  const still = await client.next();
+  expect(still).toMatch(/^T02/);
+  await expectSigtermToEnd(client, still);
+});
+
+/** Sends a program SIGTERM that does not ask for it: Go's handler raises it twice more, without and with the default action. */
+async function expectSigtermToEnd(client: GdbClient, stop: string): Promise<void> {
+  for (let raised = 0; raised < 2; raised++) {
+    stop = await client.ask(`vCont;C0f:${threadOf(stop)};c`);
+    expect(stop).toMatch(/^T0f/);
+  }
+  expect(await client.ask(`vCont;C0f:${threadOf(stop)};c`)).toMatch(/^X0f;process:/);
+}
 
 test("a program that waits or computes is interrupted, gets a signal, and ends by it", async () => {
   const stdin = new ReadableStream<Uint8Array>();
@@ -271,8 +308,7 @@ test("a program that waits or computes is interrupted, gets a signal, and ends b
   }
   expect(await client.register(ORIG_RAX)).toBeLessThan(512n);
   expect(await client.ask(`P0=${word(1n)}`)).toBe("E10");
-  // SIGTERM, by gdb's number.
-  expect(await client.ask(`vCont;C0f:${threadOf(stop)};c`)).toMatch(/^X0f;process:/);
+  await expectSigtermToEnd(client, stop);
 });
 
 test("a client that goes, with or without goodbye, leaves a program that runs; another may come", async () => {
@@ -432,6 +468,7 @@ describe("gojit debug", () => {
     expect(await answer("?")).toContainEqual({ kind: "packet", data: expect.stringMatching(/^T05/) as string });
     const second = await connect();
     await once(second, "close");
+    await answer("QPassSignals:10");
     expect(await answer("c")).toContainEqual({ kind: "packet", data: "W07" });
     expect(await status).toBe(7);
   });

@@ -92,9 +92,10 @@ function serve(socket: Socket, inferior: Inferior, fail: (error: unknown) => voi
 
 /** Waits until a client has been sent everything, or does not read it. */
 async function farewell(socket: Socket): Promise<void> {
-  await new Promise<void>((resolve) => {
-    setTimeout(resolve, FAREWELL_MS);
-    socket.once("close", () => resolve());
-    socket.end(resolve);
-  });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, FAREWELL_MS);
+  socket.once("close", () => resolve());
+  socket.end(resolve);
+  await promise;
+  clearTimeout(timer);
 }

@@ -31,7 +31,7 @@ export const REASON = {
   stepped: 3,
   /** A watched value is no longer what it was; detail: the watchpoint's number. RIP is behind what has changed it. */
   watchpoint: 4,
-  /** A processor exception, before it becomes a signal; detail: the signal's number. */
+  /** A processor exception before it becomes a signal, or a signal before it is delivered; detail: its number. */
   signal: 5,
   /** Before and after a system call that is hooked; detail: the call's number. */
   callBegins: 6,
@@ -65,6 +65,8 @@ const LEEWAY = {
 export const MAX_WATCHES = 16;
 /** System calls have numbers below this. */
 export const MAX_CALLS = 512;
+/** Signals are 1 to 64. */
+const SIGNAL_BITS = 96;
 
 // Words of the header.
 const STOPPING = 0;
@@ -83,6 +85,8 @@ const W_LIMIT = 8;
 const W_LEEWAY = 9;
 /** How often it has been held. */
 const W_HOLDS = 10;
+/** A signal that the debugger itself has sent its thread, until it is delivered; or 0. */
+const W_SENT = 11;
 const ROW_WORDS = 16;
 // Words of a watchpoint.
 const V_ADDRESS = 0;
@@ -97,7 +101,9 @@ const WATCHES_AT = ROWS_AT + MAX_WORKERS * ROW_WORDS;
 const BREAKPOINTS_AT = WATCHES_AT + MAX_WATCHES * WATCH_WORDS;
 /** A bit for each system call that is hooked. */
 const CALLS_AT = BREAKPOINTS_AT + MAX_PROBES / 32;
-const WORDS = CALLS_AT + MAX_CALLS / 32;
+/** A bit for each signal that stops the program. */
+const SIGNALS_AT = CALLS_AT + MAX_CALLS / 32;
+const WORDS = SIGNALS_AT + SIGNAL_BITS / 32;
 
 /** Guest addresses [low, high) to step through, as long as RSP is not above `limit`: then a recursive call has returned. */
 export interface StepRange {
@@ -189,6 +195,13 @@ export class DebugControl {
   markCall(nr: number, on: boolean): void {
     mark(this.words, CALLS_AT, nr, on);
   }
+  markSignal(signo: number, on: boolean): void {
+    mark(this.words, SIGNALS_AT, signo, on);
+  }
+  /** The debugger has sent a Worker's thread a signal: that one does not stop it. */
+  sent(worker: number, signo: number): void {
+    Atomics.store(this.words, rowAt(worker) + W_SENT, signo);
+  }
 
   /** While threads stand still. @param guest the guest's memory, from `GUEST_BASE` on */
   setWatches(places: readonly WatchedPlace[], guest: Uint8Array): void {
@@ -210,6 +223,11 @@ export class DebugControl {
   isHookedCall(nr: number): boolean {
     return nr < MAX_CALLS && isMarked(this.words, CALLS_AT, nr);
   }
+  /** Whether a signal that is about to be delivered stops the program. */
+  stopsAtSignal(worker: number, signo: number): boolean {
+    if (Atomics.compareExchange(this.words, rowAt(worker) + W_SENT, signo, 0) === signo) return false;
+    return isMarked(this.words, SIGNALS_AT, signo);
+  }
 
   begin(worker: number, tid: number, slot: number): void {
     const { words } = this;
@@ -217,6 +235,7 @@ export class DebugControl {
     words[at + W_TID] = tid;
     words[at + W_SLOT] = slot;
     words[at + W_LEEWAY] = LEEWAY.free;
+    Atomics.store(words, at + W_SENT, 0);
     Atomics.store(words, at + W_ACTIVITY, ACTIVITY.running);
   }
   setActivity(worker: number, activity: number): void {

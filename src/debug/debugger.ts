@@ -33,7 +33,7 @@ export interface Stop {
   readonly thread: number;
   /** At a `watchpoint`: what has changed. */
   readonly watched?: WatchedPlace;
-  /** At a `signal`: its number. The signal has not been delivered yet. */
+  /** At a `signal`: its number. The signal has not been delivered yet. It is a processor exception, or see `stopAtSignals`. */
   readonly signal?: number;
 }
 
@@ -68,6 +68,7 @@ export interface Going {
   readonly dropsSignal?: boolean;
 }
 
+const LAST_SIGNAL = 64;
 /** How long a thread in a system call may take to come out or to wait before it counts as blocked. */
 const SETTLE_MS = 20;
 /** Probes that steps may use up. After that everything is probed to see where a step ends. */
@@ -260,9 +261,14 @@ export class Debugger {
     const { activity, reason, detail } = this.control.row(worker);
     return activity === ACTIVITY.held && reason === REASON.signal ? detail : 0;
   }
-  /** Sends a thread a signal. */
+  /** The signals, by Linux's numbers, that stop the program before they are delivered; at first none but processor exceptions. */
+  stopAtSignals(stops: (signo: number) => boolean): void {
+    for (let signo = 1; signo <= LAST_SIGNAL; signo++) this.control.markSignal(signo, stops(signo));
+  }
+  /** Sends a thread a signal, which does not stop the program. */
   signalThread({ worker, tid }: DebugThread, signo: number): void {
     const { kernel } = this.machine;
+    this.control.sent(worker, signo);
     const info = userSignal(signo, SI_USER, kernel.words[header.pid]!, kernel.words[header.uid]!);
     sendToThread(kernel, this.control.row(worker).slot, tid, info, (slot) => this.machine.kick(slot));
   }

@@ -29,6 +29,8 @@ export class ThreadControl {
   private range: StepRange | null | undefined;
   /** Where it steps from, held outside a probe: one there has been answered by that. */
   private passing = NOWHERE;
+  /** What became of signals while pending ones were delivered: the debugger may have changed registers meanwhile. */
+  private asked: "no" | "taken" | "dropped" = "no";
 
   /** @param report tells the debugger that the Worker is held */
   constructor(buffer: SharedArrayBuffer, worker: number, cpu: CpuState, guest: Uint8Array, report: () => void) {
@@ -72,9 +74,11 @@ export class ThreadControl {
     const held = control.stopping;
     // Where it was when the signal came.
     if (held) this.holdBetween(REASON.stopped, 0);
-    const outcome = deliver();
-    if (outcome === ENDED) return ENDED;
-    if (outcome === REPLACED) this.passing = NOWHERE;
+    this.asked = "no";
+    const delivered = deliver();
+    if (delivered === ENDED) return ENDED;
+    if (delivered === REPLACED) this.passing = NOWHERE;
+    const outcome = this.afterSignals(delivered);
     // Since then the poll word may have been set, and cleared here.
     if (!control.stopping) return held ? REPLACED : outcome;
     this.holdBetween(REASON.stopped, 0);
@@ -89,11 +93,13 @@ export class ThreadControl {
     let outcome: Continuation = CONTINUE;
     if (!skipped) {
       control.setActivity(worker, ACTIVITY.inCall);
-      outcome = call();
-      if (outcome === ENDED) return ENDED;
+      this.asked = "no";
+      const made = call();
+      if (made === ENDED) return ENDED;
       control.setActivity(worker, ACTIVITY.running);
       // What it is told meanwhile counts from here on.
       this.range = control.leeway(worker);
+      outcome = this.afterSignals(made);
       if (hooked) this.hold(REASON.callReturned, nr);
     }
     if (!control.stopping && this.range !== null) return hooked ? REPLACED : outcome;
@@ -107,6 +113,21 @@ export class ThreadControl {
     // The instruction runs again.
     this.passing = this.cpu.rip;
     return false;
+  }
+
+  /** A pending signal is about to be delivered: whether it is to be. */
+  takesPending(signo: number): boolean {
+    if (!this.control.stopsAtSignal(this.worker, signo)) return true;
+    const takes = this.hold(REASON.signal, signo) !== ORDER.skip;
+    this.asked = takes ? "taken" : "dropped";
+    return takes;
+  }
+  private afterSignals(outcome: Continuation): Continuation {
+    const { asked } = this;
+    if (asked === "no") return outcome;
+    // Who steps from there does not stop there.
+    if (asked === "dropped" && this.range) this.passing = this.cpu.rip;
+    return REPLACED;
   }
 
   /** Held at a probe, that `Executor` passes when the thread comes there again. */

@@ -59,6 +59,7 @@ export class Inferior {
   async detach(): Promise<void> {
     await this.pause();
     this.breakpoints.clear();
+    this.debug.stopAtSignals(() => false);
     this.attached = undefined;
     this.debug.resume();
   }
@@ -81,7 +82,7 @@ export class Inferior {
       const stop = await this.debug.nextStop();
       if (!stop) return;
       if (this.attached) this.attached.stopped(stop);
-      // A fault, which nobody wants to see.
+      // A signal, which nobody wants to see.
       else if (!this.waitsForFirst) this.debug.resume();
     }
   }

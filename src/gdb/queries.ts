@@ -50,7 +50,7 @@ export const queryRows: Readonly<Record<string, PacketRow>> = {
   QNonStop: (_session, rest) => (rest === ":0" ? OK : ""),
   QPassSignals(session, rest) {
     const numbers = rest.slice(1).split(";").filter(Boolean);
-    session.passedSignals = new Set(numbers.map((number) => linuxSignal(parseHex(number))));
+    session.passSignals(new Set(numbers.map((number) => linuxSignal(parseHex(number)))));
     return OK;
   },
   // The program was started for this, so that gdb ends it when it quits.

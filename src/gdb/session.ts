@@ -27,8 +27,8 @@ export class GdbSession {
   withProcess = false;
   /** Agreed with the client: stops say what kind of breakpoint it was. */
   tellsBreakpoints = false;
-  /** Linux's numbers of signals that pass without a stop. */
-  passedSignals: ReadonlySet<number> = new Set();
+  /** Linux's numbers of signals that pass without a stop: see `passSignals`. */
+  private passed: ReadonlySet<number> = new Set();
   /** Threads that `g` and the like, and `c` and `s`, are about. */
   general = ANY;
   resumed = ALL;
@@ -59,6 +59,7 @@ export class GdbSession {
       ended: () => this.ended(),
     });
     this.work.catch(onError);
+    this.passSignals(new Set());
   }
 
   // --- the client's side ---
@@ -153,6 +154,12 @@ export class GdbSession {
 
   // --- running ---
 
+  /** The client does not want to hear of these signals, by Linux's numbers, from now on. */
+  passSignals(passed: ReadonlySet<number>): void {
+    this.passed = passed;
+    this.inferior.debug.stopAtSignals((signo) => !passed.has(signo));
+  }
+
   /** Lets the program go on; its next stop is told. @param resume does it */
   run(resume: () => void): void {
     if (this.inferior.waitStatus !== undefined) return this.send(this.ending());
@@ -171,7 +178,7 @@ export class GdbSession {
     this.lastStop = stop;
     if (!this.waits) return;
     if (stop.reason === "signal") {
-      if (this.passedSignals.has(stop.signal!)) return this.goOn!();
+      if (this.passed.has(stop.signal!)) return this.goOn!();
       this.signalled.add(stop.thread);
     }
     this.waits = false;

@@ -67,6 +67,7 @@ export function serveGuestThreads(init: GuestInit, platform: WorkerPlatform): ne
     table: syscallTable,
     ...(parts.strace ? { strace: (line: string) => platform.strace(line) } : {}),
     ...(recorder ? { callReturned: () => recorder.callReturned() } : {}),
+    ...(parts.debug ? { takesSignal: (signo: number) => control!.takesPending(signo) } : {}),
   });
   platform.attachFiles(process);
   const functions = parts.functions ? new FunctionTable(parts.functions) : null;
