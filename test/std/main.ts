@@ -2,7 +2,7 @@
  * Compares the standard library's own tests natively and under gojit, on linux/x64:
  * `npm run test:std -- [--go VERSION | --go-cmd PATH] [--run REGEX] [--timeout SECONDS] [--all] [--gojit OPTION]… PKG…`
  *
- * Prints each test whose result differs and one line for each package; status 1 when anything differs. `std` stands for
+ * Prints each test whose result differs and one line for each package; status 1 when anything differs or does not build. `std` stands for
  * all packages. `--run` chooses top-level tests, `--all` runs those of left-out.ts too, `--gojit` hands an option to
  * `gojit run`. Test binaries and logs are kept in the user's cache directory, below `gojit-std`.
  */
@@ -29,7 +29,12 @@ const { values, positionals } = parseArgs({
 const chosen = new RegExp(values.run);
 const toolchain = values["go-cmd"] === undefined ? findToolchain(values.go) : toolchainOf(values["go-cmd"]);
 for (const name of positionals.flatMap((name) => (name === "std" ? packagesWithTests(toolchain) : [name]))) {
-  await comparePackage(name);
+  try {
+    await comparePackage(name);
+  } catch (error) {
+    console.log(`FAILED ${name}: ${(error as Error).message}`);
+    process.exitCode = 1;
+  }
 }
 
 async function comparePackage(name: string): Promise<void> {

@@ -66,12 +66,16 @@ export async function runTests(binary: TestBinary, tests: readonly string[], opt
   return results;
 }
 
-/** Names of a package's top-level tests, examples and fuzz tests (these with their seeds), in the order of `-test.list`. */
+/**
+ * Names of a package's top-level tests, examples and fuzz tests (these with their seeds), in the order of `-test.list`;
+ * none for a package of benchmarks.
+ * @throws when the test binary does not run
+ */
 export async function listTests(binary: TestBinary, options: RunOptions): Promise<string[]> {
   const names: string[] = [];
   const collect = { line: (text: string) => void names.push(text) };
-  await runCommand([binary.file, "-test.list=."], binary, options, collect);
-  if (names.length === 0) throw new Error(`${binary.name} does not list its tests; see ${logFile(binary, "native")}`);
+  const { status } = await runCommand([binary.file, "-test.list=."], binary, options, collect);
+  if (status !== 0) throw new Error(`it does not list its tests; see ${logFile(binary, "native")}`);
   return names.filter((name) => /^(Test|Example|Fuzz)\S*$/.test(name));
 }
 
