@@ -1,3 +1,4 @@
+import { capabilityCalls } from "./capabilities.js";
 import { filesCalls } from "./files.js";
 import { infoCalls } from "./info.js";
 import { memoryCalls } from "./memory.js";
@@ -17,6 +18,7 @@ export const syscallTable: SyscallTable = buildTable(
   timeCalls,
   timerCalls,
   processCalls,
+  capabilityCalls,
   infoCalls,
   filesCalls,
   refusedCalls,

@@ -106,6 +106,4 @@ export const processCalls: readonly SyscallRow[] = [
   refuse(425, "io_uring_setup", ENOSYS, "not emulated; programs fall back to ordinary calls"),
   refuse(426, "io_uring_enter", ENOSYS, "not emulated; programs fall back to ordinary calls"),
   refuse(427, "io_uring_register", ENOSYS, "not emulated; programs fall back to ordinary calls"),
-  refuse(125, "capget", EPERM, "the guest has no capabilities"),
-  refuse(126, "capset", EPERM, "the guest has no capabilities"),
 ];
