@@ -83,6 +83,8 @@ export const filesHeader = {
   exactTimes: 26,
   /** How often the guest set the terminal's modes. */
   terminalChanges: 27,
+  /** How many of these changes the supervisor has followed, plus 1; 0 where none follows them. */
+  terminalFollowed: 28,
   /** Size of the terminal, 0 when unknown. */
   terminalRows: 21,
   terminalColumns: 22,

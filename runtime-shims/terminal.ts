@@ -29,6 +29,9 @@ export const VTIME = 5;
 export const VMIN = 6;
 export const VSUSP = 10;
 
+/** Longest wait for the supervisor; what is typed after that may still be shown by the host. */
+const FOLLOW_MS = 500;
+
 const NEWLINE = 0x0a;
 const VERTICAL_TAB = 0x0b;
 const RETURN = 0x0d;
@@ -48,6 +51,7 @@ export class Terminal {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   readonly #changes = filesHeaderWord(filesHeader.terminalChanges);
+  readonly #followed = filesHeaderWord(filesHeader.terminalFollowed);
 
   constructor(kernel: KernelMemory) {
     const start = sections.files + filesParts.terminal;
@@ -67,11 +71,18 @@ export class Terminal {
     return this.#bytes;
   }
 
-  /** Sets the struct termios and tells the supervisor. */
+  /** Sets the struct termios, tells the supervisor, and waits until the host's terminal is as it should be. */
   set modes(termios: Uint8Array) {
     this.#bytes.set(termios);
-    Atomics.add(this.#words, this.#changes, 1);
+    const change = Atomics.add(this.#words, this.#changes, 1) + 1;
     Atomics.notify(this.#words, this.#changes);
+    const deadline = performance.now() + FOLLOW_MS;
+    for (;;) {
+      const followed = Atomics.load(this.#words, this.#followed);
+      const left = deadline - performance.now();
+      if (followed === 0 || followed > change || left <= 0) return;
+      Atomics.wait(this.#words, this.#followed, followed, left);
+    }
   }
 
   get input(): number {
@@ -112,6 +123,12 @@ export class Terminal {
       } else sent[length++] = byte === NEWLINE ? VERTICAL_TAB : byte;
     }
     return sent.subarray(0, length);
+  }
+
+  /** Supervisor: says that the host's terminal has the modes of `seen`. Who sets modes waits for that from now on. */
+  follow(seen: number): void {
+    Atomics.store(this.#words, this.#followed, seen + 1);
+    Atomics.notify(this.#words, this.#followed);
   }
 
   /** Supervisor: resolves when the modes are no longer those of `seen`; gives the number to ask with next. */

@@ -1,6 +1,10 @@
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
 import { beforeEach, describe, expect, test } from "vitest";
+import { filesHeader } from "../runtime-shims/files-layout.js";
+import { filesHeaderWord } from "../runtime-shims/open-files.js";
 import { InputRing } from "../runtime-shims/host/input-ring.js";
 import { LineDiscipline } from "../runtime-shims/host/line-discipline.js";
 import { MemoryFiles } from "../runtime-shims/host/memory-files.js";
@@ -83,6 +87,36 @@ test("a terminal that leaves line feeds alone gets none that the host's would ch
   expect(terminal.hostOutput(text)).toEqual(encode("a\vb\nc\v"));
   const plain = encode("no line feed\r");
   expect(terminal.hostOutput(plain)).toBe(plain);
+});
+
+test("setting modes takes until the host's terminal has them, where somebody sees to that", async () => {
+  const kernel = KernelMemory.create();
+  const terminal = new Terminal(kernel);
+  const timed = (): number => {
+    const start = performance.now();
+    change(terminal, LOCAL, 0);
+    return performance.now() - start;
+  };
+  expect(timed()).toBeLessThan(100);
+  terminal.follow(1);
+  expect(timed()).toBeGreaterThan(400);
+  // Another Worker follows, some time after each change.
+  const [changes, followed] = [filesHeader.terminalChanges, filesHeader.terminalFollowed].map(filesHeaderWord);
+  const follower = new Worker(
+    `const { workerData: { buffer, changes, followed }, parentPort } = require("node:worker_threads");
+    const words = new Int32Array(buffer);
+    parentPort.postMessage("ready");
+    Atomics.wait(words, changes, 2);
+    Atomics.wait(words, 0, words[0], 50);
+    Atomics.store(words, followed, words[changes] + 1);
+    Atomics.notify(words, followed);`,
+    { eval: true, workerData: { buffer: kernel.buffer, changes, followed } },
+  );
+  await once(follower, "message");
+  const took = timed();
+  expect(took).toBeGreaterThan(40);
+  expect(Atomics.load(kernel.words, followed!)).toBe(4);
+  await follower.terminate();
 });
 
 describe("descriptors of the terminal", () => {

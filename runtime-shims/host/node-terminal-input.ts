@@ -40,6 +40,7 @@ export const feedTerminal = (kernel: KernelMemory, output: number, raise: (signo
   const input = new TerminalStream(output);
   void (async () => {
     for (let seen = 0; ;) {
+      terminal.follow(seen);
       seen = await terminal.changed(seen);
       const wanted = (terminal.local & COOKED) !== COOKED || (terminal.input & ICRNL) === 0;
       if (wanted === raw) continue;
