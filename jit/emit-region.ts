@@ -36,6 +36,7 @@ import {
   type RegisterSet,
 } from "./registers.js";
 import { switchesStack, type Block, type Edge, type Item, type Region } from "./region.js";
+import { findStackSlots, type StackSlots } from "./stack-slots.js";
 import { analyseUpperHalves } from "./upper-halves.js";
 import { CPU, i32, i64, none, v128, type Expr, type FunctionRef, type Type, type WasmBuilder } from "./wasm.js";
 
@@ -88,6 +89,7 @@ export class RegionEmitter {
   private stackLagsIn!: boolean[];
   /** XMM registers whose halves are apart at the start of each block. */
   private apartIn!: Int32Array;
+  private stackSlots!: StackSlots | null;
   private pendingFlags: (ReadonlyMap<FlagSet, FlagDefinition> | null)[] = [];
 
   /** @param counts whether the code counts the guest instructions that it comes to */
@@ -108,6 +110,7 @@ export class RegionEmitter {
     this.liveness = analyseLiveness(this.source, region, this.flow);
     this.stackLagsIn = this.analyseStackLag();
     this.apartIn = analyseUpperHalves(region, this.flow);
+    this.stackSlots = findStackSlots(region, this.flow);
     this.pendingFlags = new Array<null>(region.blocks.length).fill(null);
     l.beginFunction([i32, i64], RSP_PARAM);
     const statements = this.loadsFor(0);
@@ -151,6 +154,7 @@ export class RegionEmitter {
       lags = false;
     }
     const flagsAfter = liveness.flagsAfter[index]!;
+    const slots = this.stackSlots?.[index];
     const { items } = block;
     if (this.counts) l.emit(this.countInstructions(items.length));
     const { kind } = block.end;
@@ -159,6 +163,7 @@ export class RegionEmitter {
       const item = items[i]!;
       l.insn = item.insn;
       l.flagsLive = flagsAfter[i]!;
+      l.stackSlot = slots?.get(i) ?? null;
       if (lags && mayFault(item)) {
         l.emit(this.storeRsp());
         lags = false;
@@ -167,6 +172,7 @@ export class RegionEmitter {
       item.entry.lift(l, item.insn);
       if (i < straight) l.endInstruction();
     }
+    l.stackSlot = null;
     this.terminator(index, block, lags, out);
     l.endInstruction();
   }

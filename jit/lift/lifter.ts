@@ -52,6 +52,19 @@ export interface FlagDefinition {
 /** Guest addresses below this plus a displacement below `MAX_STATIC_OFFSET` are never mapped (see docs/memory.md). */
 const LOWEST_MAPPING = 0x400000;
 
+/** Wasm address of one access: expression and constant offset. */
+interface Address {
+  readonly base: Expr;
+  readonly offset: number;
+}
+
+/** What an instruction does with a slot of the guest's stack that is kept in a local (jit/stack-slots.ts). */
+export interface SlotAccess {
+  /** Number of the slot in this region. */
+  readonly slot: number;
+  readonly kind: "load" | "store";
+}
+
 export interface LifterOptions {
   /** Guest address of Wasm address 0. */
   readonly guestBase: number;
@@ -64,6 +77,8 @@ export class Lifter {
   insn!: Insn;
   /** Flags that something reads later: definitions of others need not be kept. */
   flagsLive: FlagSet = 0;
+  /** The slot that the instruction being lifted loads from its local, or stores there as well. */
+  stackSlot: SlotAccess | null = null;
   /** Left by `lift` of a conditional branch: non-zero if it jumps. */
   branchCondition: Expr | null = null;
   /** Left by `lift` of RET and of indirect jumps and calls: where they go (i32). */
@@ -84,6 +99,8 @@ export class Lifter {
   private apart: RegisterSet = 0;
   /** XMM registers whose upper half is known to be zero. */
   private zeroUpper: RegisterSet = 0;
+  /** By number of the slot. */
+  private slotLocals: (number | undefined)[] = [];
   private readonly flagLocals = new Map<FlagSet, number>();
   private freeTemps = new Map<Type, number[]>();
   private instructionTemps: Value[] = [];
@@ -109,6 +126,8 @@ export class Lifter {
     this.upperLocals.fill(-1);
     this.zeroLocal = -1;
     this.gprLocals[RSP] = rspLocal;
+    this.slotLocals = [];
+    this.stackSlot = null;
     this.flagLocals.clear();
     this.freeTemps = new Map();
     this.instructionTemps = [];
@@ -374,7 +393,7 @@ export class Lifter {
   // --- memory operands ---
 
   /** Wasm address of a memory operand as expression and constant offset, to be used by exactly one access. */
-  address(operand: Operand): { base: Expr; offset: number } {
+  address(operand: Operand): Address {
     const { w } = this;
     const { guestBase } = this.options;
     if (operand.base < 0 && operand.index < 0 && !operand.fs) {
@@ -416,30 +435,54 @@ export class Lifter {
     return { base: this.value(i32, base), offset };
   }
   /** The memory that a guest stack pointer (i64) points to. */
-  stackAddress(pointer: Value): { base: Expr; offset: number } {
+  stackAddress(pointer: Value): Address {
     const { w } = this;
     return { base: w.i32.add(w.i32.wrap(this.get(pointer)), w.i32.const(-this.options.guestBase)), offset: 0 };
   }
-  placeAddress(place: Place): { base: Expr; offset: number } {
+  placeAddress(place: Place): Address {
     return { base: this.get(place.base), offset: place.offset };
   }
-  loadAt(address: { base: Expr; offset: number }, size: number, signed: boolean): Expr {
+  loadAt(address: Address, size: number, signed: boolean): Expr {
     const type = size === 8 ? i64 : i32;
+    if (this.stackSlot?.kind === "load") {
+      const value = this.slotValue(this.stackSlot);
+      return size === 8 ? value : this.w.i32.wrap(value);
+    }
     return this.mark(this.w.load(GUEST, type, size, address.base, address.offset, signed));
   }
-  storeAt(address: { base: Expr; offset: number }, size: number, value: Expr): void {
+  storeAt(address: Address, size: number, value: Expr): void {
     const type = size === 8 ? i64 : i32;
+    if (this.stackSlot?.kind === "store") {
+      return this.keepAndStore(this.stackSlot, address, size, size === 8 ? value : this.w.i64.extend_i32_u(value));
+    }
     this.emit(this.mark(this.w.store(GUEST, type, size, address.base, value, address.offset)));
   }
   /** Loads 1, 2, 4 or 8 bytes of a memory operand as an i64. */
   loadI64(operand: Operand, size: number, signed: boolean): Expr {
+    if (this.stackSlot?.kind === "load") {
+      const value = this.slotValue(this.stackSlot);
+      if (size === 8) return value;
+      return signed ? this.w.i64.extend32_s(value) : this.w.i64.extend_i32_u(this.w.i32.wrap(value));
+    }
     const { base, offset } = this.address(operand);
     return this.mark(this.w.load(GUEST, i64, size, base, offset, signed));
   }
   /** Stores the low 1, 2, 4 or 8 bytes of an i64. */
   storeI64(operand: Operand, size: number, value: Expr): void {
-    const { base, offset } = this.address(operand);
-    this.emit(this.mark(this.w.store(GUEST, i64, size, base, value, offset)));
+    const address = this.address(operand);
+    if (this.stackSlot?.kind === "store") return this.keepAndStore(this.stackSlot, address, size, value);
+    this.emit(this.mark(this.w.store(GUEST, i64, size, address.base, value, address.offset)));
+  }
+  /** What a slot's local has: an i64, of which the slot's size counts. */
+  private slotValue({ slot }: SlotAccess): Expr {
+    return this.w.local.get(this.slotLocal(slot), i64);
+  }
+  private keepAndStore(access: SlotAccess, { base, offset }: Address, size: number, value: Expr): void {
+    this.emit(this.w.local.set(this.slotLocal(access.slot), value));
+    this.emit(this.mark(this.w.store(GUEST, i64, size, base, this.slotValue(access), offset)));
+  }
+  private slotLocal(slot: number): number {
+    return (this.slotLocals[slot] ??= this.newLocal(i64));
   }
   /**
    * Read-modify-write of a register or memory operand without LOCK: `compute` gets the old value and returns the new

@@ -38,7 +38,8 @@ export class TranslatedPrograms {
       const source: CodeSource = {
         convention: "none",
         read: (pc, length) => Uint8Array.from(code.subarray(pc - CODE, pc - CODE + length)),
-        functionAt: () => null,
+        // As the compiler's, of which more is assumed; by no convention, so that all registers matter at the end.
+        functionAt: () => ({ start: CODE, end: CODE + code.length, origin: "compiler" }),
         constantWord: () => null,
         probeAt: () => -1,
       };
