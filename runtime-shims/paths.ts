@@ -159,6 +159,8 @@ export class PathResolver {
     let pending = splitPath(path);
     out.last = pending.length === 0 ? "root" : "name";
     let links = 0;
+    /** The component that a link of /proc/self/fd leads to: the open file itself, also where that is a link (O_PATH). */
+    let landing = -1;
     for (let i = 0; i < pending.length; i++) {
       const name = pending[i];
       const final = i === pending.length - 1;
@@ -191,7 +193,7 @@ export class PathResolver {
         return status;
       }
       const type = out.stat.mode & S_IFMT;
-      if (type === S_IFLNK && (!final || follow || (out.trailingSlash && !nameOnly))) {
+      if (type === S_IFLNK && i !== landing && (!final || follow || (out.trailingSlash && !nameOnly))) {
         if (++links > MAX_LINKS) return -ELOOP;
         const target = this.#readlink(child);
         if (target === undefined) {
@@ -205,7 +207,9 @@ export class PathResolver {
         if (typeof target === "number") return target;
         if (target === "") return -ENOENT;
         if (final && target.endsWith("/")) out.trailingSlash = true;
-        pending = [...splitPath(target), ...pending.slice(i + 1)];
+        const inner = splitPath(target);
+        landing = child.node?.synthetic?.kind === "fd" ? inner.length - 1 : -1;
+        pending = [...inner, ...pending.slice(i + 1)];
         i = -1;
         if (target.startsWith("/")) stack = [this.#rootPlace()];
         if (pending.length === 0) out.last = "root";

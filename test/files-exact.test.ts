@@ -16,6 +16,7 @@ import {
   EBADF,
   EEXIST,
   EINVAL,
+  ELOOP,
   ENOENT,
   ENOTDIR,
   ENXIO,
@@ -32,6 +33,7 @@ import { FakeGuest, newMemories } from "./files-harness.js";
 
 const O_PATH = 0o10000000;
 const O_DIRECTORY = 0o200000;
+const O_NOFOLLOW = 0o400000;
 const O_TMPFILE = 0o20200000;
 const AT_FDCWD = -100;
 const AT_EMPTY_PATH = 0x1000;
@@ -221,6 +223,27 @@ test("/dev/stdin and /dev/stdout are files again where they are redirected, and 
   } finally {
     for (const fd of streams) closeSync(fd);
   }
+});
+
+test("a descriptor of a link stays that link: nothing that is done by it reaches what the link names", () => {
+  guest.call("close", create("f"));
+  guest.call("chmod", "f", 0o600);
+  guest.call("symlink", "f", "s");
+  guest.call("mkdir", "d", 0o755);
+  guest.call("symlink", "d", "sd");
+  const path = `/proc/self/fd/${guest.call("open", "s", O_PATH | O_NOFOLLOW)}`;
+  const followed = guest.allocate(144);
+  expect(guest.call("stat", path, followed)).toBe(0);
+  expect(guest.process.memory.getUint32(followed + 24)).toBe(0o120777);
+  expect(guest.call("stat", `${path}/`, followed)).toBe(-ENOTDIR);
+  expect(guest.call("open", path, 0)).toBe(-ELOOP);
+  expect(guest.call("open", path, O_DIRECTORY)).toBe(-ENOTDIR);
+  expect(guest.call("open", path, O_PATH)).toBeGreaterThan(2);
+  expect(guest.call("chmod", path, 0o640)).toBe(-EOPNOTSUPP);
+  expect(guest.call("truncate", path, 0)).toBe(-EINVAL);
+  expect(modeOf("f")).toBe(0o100600);
+  const below = `/proc/self/fd/${guest.call("open", "sd", O_PATH | O_NOFOLLOW)}/x`;
+  expect(guest.call("stat", below, followed)).toBe(-ENOTDIR);
 });
 
 test("links of /proc, a removed file, and /dev/tty", () => {
