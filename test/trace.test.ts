@@ -207,7 +207,8 @@ describe.each(guestVersions())("the bootstrap of Go %s", (version) => {
 
     const spawned = (await trace(["--only", "sched"], guests, ["bench", "spawn", String(turns)])).lines;
     const ends = spawned.filter(({ event }) => event === "goroutine-ends");
-    expect(ends.length).toBeGreaterThanOrEqual(turns);
+    // The program may end before the last one returns from sending.
+    expect(ends.length).toBeGreaterThanOrEqual(turns - 1);
     for (const { goroutine } of ends) {
       const life = spawned.filter((line) => line.goroutine === goroutine).map(({ event }) => event);
       expect(life.indexOf("goroutine-runs")).toBeLessThan(life.indexOf("goroutine-ends"));
