@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -157,8 +157,14 @@ describe("gojit", () => {
     writeFileSync(join(folder, name), content);
     return join(folder, name);
   };
+  const temporary = join(folder, "temporary");
+  mkdirSync(temporary);
   const gojit = (...words: string[]) =>
-    spawnSync(process.execPath, [main, ...words], { encoding: "utf8", cwd: folder });
+    spawnSync(process.execPath, [main, ...words], {
+      encoding: "utf8",
+      cwd: folder,
+      env: { ...process.env, TMPDIR: temporary },
+    });
   const hello = unpack(guestVersions().at(-1)!, "hello");
 
   it.each([
@@ -212,6 +218,7 @@ describe("gojit", () => {
       expect(full).toMatchObject({ status: 0, stdout: "hello, world\n" });
       expect(full.stderr).toMatch(/^(gojit: [^\n]* cannot be written: ENOSPC[^\n]*\n)+$/);
     }
+    expect(readdirSync(temporary)).toEqual([]);
   });
 
   it("doctor finds this engine good enough", () => {

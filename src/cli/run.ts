@@ -81,20 +81,20 @@ export async function runCommand(
   checkGrants(options.directories, source);
   const permissions = decidePermissions(options, source);
   const tmp = permissions.privateTmp ? createPrivateTmp() : undefined;
-  const mounts = [...permissions.mounts];
-  if (tmp) mounts.push({ guest: "/tmp", host: tmp.path, readOnly: false });
-  const executable = guestPathOf(program.realPath);
-  const uid = process.getuid?.() ?? 1000;
-  const gid = process.getgid?.() ?? 1000;
-  for (const report of [options.strace, options.stats]) if (typeof report === "string") closeSync(openOutput(report));
-  const platform = nodePlatform(
-    {
-      ...prepareNodeFiles({ mounts, executable, currentDirectory: permissions.currentDirectory }),
-      straceFile: typeof options.strace === "string" ? options.strace : null,
-    },
-    early,
-  );
   try {
+    const mounts = [...permissions.mounts];
+    if (tmp) mounts.push({ guest: "/tmp", host: tmp.path, readOnly: false });
+    const executable = guestPathOf(program.realPath);
+    const uid = process.getuid?.() ?? 1000;
+    const gid = process.getgid?.() ?? 1000;
+    for (const report of [options.strace, options.stats]) if (typeof report === "string") closeSync(openOutput(report));
+    const platform = nodePlatform(
+      {
+        ...prepareNodeFiles({ mounts, executable, currentDirectory: permissions.currentDirectory }),
+        straceFile: typeof options.strace === "string" ? options.strace : null,
+      },
+      early,
+    );
     const machine = new Machine(
       {
         image: program.image,
