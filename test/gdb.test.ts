@@ -3,8 +3,8 @@
  * Skipped where there is none, or where it may not trace a program.
  *
  * What differs by nature is written in terms of where it belongs: addresses in the main thread's stack as their distance
- * from its first RSP, addresses in the Go heap as their distance from the first goroutine's g, the process's id as "pid".
- * These distances are the same on both sides, since programs, arguments and environment are.
+ * from its first RSP, addresses in the Go heap by the number of their page (see HeapPages), the process's id as "pid".
+ * These are the same on both sides, since programs, arguments and environment are.
  *
  * Compared are all general registers and flags in the first instructions. At the breakpoints, which are at functions'
  * entries, compared are those that hold something there by Go's calling conventions: RIP, RSP, RBP, FS_BASE, the return
@@ -22,7 +22,7 @@ import path from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { openProgram } from "../src/program.js";
 import { projectRoot, unpack } from "./guests/unpack.js";
-import { ENVIRONMENT, gdb, START_NATIVELY, whyNoGdb } from "./native-gdb.js";
+import { ENVIRONMENT, gdb, HeapPages, START_NATIVELY, whyNoGdb } from "./native-gdb.js";
 
 const scratch = mkdtempSync(path.join(tmpdir(), "gojit-gdb-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
@@ -149,8 +149,7 @@ class Session {
   readonly sections: readonly { readonly name: string; readonly text: string }[];
   private readonly pid: number;
   private readonly firstSp: number;
-  /** Guest address of the first goroutine's g: the main thread has it in TLS at runtime.gcenable. */
-  private readonly g: number;
+  private readonly heap: HeapPages;
 
   constructor(output: string) {
     this.output = output;
@@ -158,7 +157,8 @@ class Session {
     this.sections = pieces.map((piece) => ({ name: /^\w+/.exec(piece)![0], text: piece.replace(/^\w+\n/, "") }));
     this.pid = Number(/process (\d+)/.exec(head!)?.[1]);
     this.firstSp = registersIn(this.named("entry")[0]!).get("rsp")!;
-    this.g = words(this.named("stop").at(-1)!.split("@g0")[0]!).at(-1)!;
+    // The main thread has the first goroutine's g in TLS at runtime.gcenable.
+    this.heap = new HeapPages(words(this.named("stop").at(-1)!.split("@g0")[0]!).at(-1)!);
   }
 
   named(name: string): string[] {
@@ -169,7 +169,8 @@ class Session {
     if (value === this.pid) return "pid";
     if (value <= this.firstSp && value > this.firstSp - 8 * 2 ** 20) return `stack-${this.firstSp - value}`;
     if (value > this.firstSp && value < this.firstSp + 65536) return "arguments";
-    if (Math.abs(value - this.g) < 64 * 2 ** 20) return `g+${value - this.g}`;
+    const place = this.heap.find(value);
+    if (place) return `page ${place.page}+${place.offset}`;
     return `0x${value.toString(16)}`;
   }
   normalised(values: Iterable<readonly [string, number]>): Record<string, string> {

@@ -2,8 +2,8 @@
  * How a Go program starts, step by step: as `gojit trace` tells it, and as gdb sees it in the native process, which stops at the
  * same instructions and reads the same registers and memory.
  *
- * What differs by nature is written as it is under gojit: addresses in the main thread's first stack by their distance from
- * its first RSP, addresses in the Go heap by their distance from the first goroutine's g. These distances are the same.
+ * What differs by nature is replaced on both sides: addresses in the main thread's first stack by their distance from its
+ * first RSP, addresses in the Go heap by the number of their page (see HeapPages). These are the same.
  * Left out is what the CPUID instruction says, since gojit's processor is one of its own, and where the strings of the
  * arguments are, which depends on the kernel's auxiliary vector.
  */
@@ -18,7 +18,7 @@ import { NOTE_WORDS } from "../src/trace/recorder-module.js";
 import type { Values } from "../src/trace/row.js";
 import { ProgramTrace } from "../src/trace/trace-plan.js";
 import { projectRoot } from "./guests/unpack.js";
-import { ENVIRONMENT, gdb, START_NATIVELY } from "./native-gdb.js";
+import { ENVIRONMENT, gdb, HeapPages, START_NATIVELY } from "./native-gdb.js";
 
 /** A step of the bootstrap. */
 export interface Step {
@@ -55,8 +55,7 @@ const LEFT_OUT: Readonly<Record<string, readonly string[]>> = {
 export async function bootstraps(words: readonly string[]): Promise<{ native: Step[]; gojit: Step[] }> {
   const scratch = mkdtempSync(path.join(tmpdir(), "gojit-bootstrap-"));
   try {
-    const gojit = await traced(words, scratch);
-    return { gojit, native: await seenByGdb(words, scratch, gojit) };
+    return { gojit: await traced(words, scratch), native: await seenByGdb(words, scratch) };
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
@@ -77,11 +76,22 @@ async function traced(words: readonly string[], scratch: string): Promise<Step[]
     .slice(0, -1)
     .map((line) => JSON.parse(line) as Step & { readonly group: string });
   const alone = events.findIndex(({ event }) => event === LAST_ALONE);
+  const address = (name: string, field: string): bigint =>
+    BigInt(events.find(({ event }) => event === name)!.values[field] as string);
+  const move = replaceAddresses(address("entry", "sp"), address("allgadd", "g"));
+  const moved = (text: string): string =>
+    text.replaceAll(/\b0x[0-9a-f]+\b/g, (found) => `0x${move(BigInt(found)).toString(16)}`);
   return events
     .filter(({ event, group }, index) =>
       index <= alone ? group === "bootstrap" || FIRST_ONES.has(event) : LATER_ONES.has(event),
     )
-    .map(step);
+    .map((event) => {
+      const values = Object.entries(event.values).map(([name, value]) => [
+        name,
+        typeof value === "string" ? moved(value) : value,
+      ]);
+      return step({ ...event, values: Object.fromEntries(values) as Values, text: moved(event.text!) });
+    });
 }
 
 /** What is compared of an event. */
@@ -93,8 +103,7 @@ function step(event: Step & { readonly group: string }): Step {
   return { event: name, pc, function: event.function, m, p, values, ...(whole ? { text: text! } : {}) };
 }
 
-/** @param gojit the steps under gojit, for its addresses */
-async function seenByGdb(words: readonly string[], scratch: string, gojit: readonly Step[]): Promise<Step[]> {
+async function seenByGdb(words: readonly string[], scratch: string): Promise<Step[]> {
   const opened = openProgram(readFileSync(words[0]!));
   const layout = await programLayout(opened);
   const trace = new ProgramTrace(opened, layout, new Set(["bootstrap", "sched"]), "main.main");
@@ -130,12 +139,7 @@ async function seenByGdb(words: readonly string[], scratch: string, gojit: reado
     const { fields } = trace.probes[stop.number]!;
     return stop.words.at(fields.findIndex(([name]) => name === field) - fields.length)!;
   };
-  const underGojit = (event: string, field: string): bigint =>
-    BigInt(gojit.find((step) => step.event === event)!.values[field] as string);
-  const move = moved([
-    { near: captured("entry", "sp"), below: 8n << 20n, above: 1n << 16n, to: underGojit("entry", "sp") },
-    { near: captured("allgadd", "g"), below: 64n << 20n, above: 64n << 20n, to: underGojit("allgadd", "g") },
-  ]);
+  const move = replaceAddresses(captured("entry", "sp"), captured("allgadd", "g"));
 
   const tasks = new Set<unknown>();
   return stops.flatMap(({ number, words: captures }) => {
@@ -163,15 +167,18 @@ async function seenByGdb(words: readonly string[], scratch: string, gojit: reado
   });
 }
 
-interface Area {
-  readonly near: bigint;
-  readonly below: bigint;
-  readonly above: bigint;
-  readonly to: bigint;
-}
-const moved =
-  (areas: readonly Area[]) =>
-  (value: bigint): bigint => {
-    const area = areas.find(({ near, below, above }) => value >= near - below && value < near + above);
-    return area ? value - area.near + area.to : value;
+const STACK_BELOW = 8n << 20n;
+const STACK_ABOVE = 1n << 16n;
+/** Where stack and heap are put: below 2^32, as they are under gojit. */
+const STACK_AT = 0xf000_0000n;
+const HEAP_AT = 0xe000_0000n;
+
+/** Puts the addresses of one run where those of the other are put too. @param firstSp and `g` of that run */
+function replaceAddresses(firstSp: bigint, g: bigint): (value: bigint) => bigint {
+  const heap = new HeapPages(Number(g));
+  return (value) => {
+    if (value >= firstSp - STACK_BELOW && value < firstSp + STACK_ABOVE) return value - firstSp + STACK_AT;
+    const place = heap.find(Number(value));
+    return place ? HEAP_AT + (BigInt(place.page) << 16n) + BigInt(place.offset) : value;
   };
+}

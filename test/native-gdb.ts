@@ -9,6 +9,32 @@ const SETTINGS = Object.entries(ENVIRONMENT).map(([name, value]) => `${name}=${v
 /** Commands that bring a program to its entry in a native process; addresses are not random. */
 export const START_NATIVELY: readonly string[] = [`set exec-wrapper env -i ${SETTINGS.join(" ")}`, "starti"];
 
+const HEAP_PAGE = 8192;
+/** How far from the first goroutine's g the heap of a program that starts may reach. */
+const HEAP_BYTES = 64 * 2 ** 20;
+
+/**
+ * Numbers the pages of a Go heap in the order in which they are seen. Where a page is differs from run to run: from Go 1.26 on
+ * the heap begins at a random page, which changes what it is cut into. What is where in a page is the same.
+ */
+export class HeapPages {
+  private readonly g: number;
+  private readonly pages = new Map<number, number>();
+
+  /** @param g address of the first goroutine's g */
+  constructor(g: number) {
+    this.g = g;
+  }
+  /** The number of the page that an address is in and the offset there; undefined outside the heap. */
+  find(address: number): { readonly page: number; readonly offset: number } | undefined {
+    if (Math.abs(address - this.g) >= HEAP_BYTES) return undefined;
+    const at = Math.floor(address / HEAP_PAGE);
+    const page = this.pages.get(at) ?? this.pages.size;
+    this.pages.set(at, page);
+    return { page, offset: address % HEAP_PAGE };
+  }
+}
+
 /** Why there is no such oracle here, or "". */
 export function whyNoGdb(): string {
   if (process.platform !== "linux" || process.arch !== "x64") return "this is not linux/x64";
