@@ -99,7 +99,7 @@ export class GuestProcess {
     this.ended = ended;
     this.stream = stream;
     this.closeMachine = close;
-    this.symbols = new Symbols(program.go.functions);
+    this.symbols = new Symbols(program.go);
     this.state = new RuntimeState(program, layout, debug);
   }
 

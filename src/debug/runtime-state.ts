@@ -7,6 +7,7 @@ import { InstructionDecoder, mnemonicName, OP_GPR, OP_MEM } from "../../jit/deco
 import { RSP } from "../../jit/registers.js";
 import type { GuestMemory } from "../../runtime-shims/guest-memory.js";
 import { UCONTEXT_RIP, UCONTEXT_RSP } from "../../runtime-shims/signal-frame.js";
+import type { SourcePlace } from "../go/inlining.js";
 import type { GoMetadata } from "../go/metadata.js";
 import type { RuntimeLayout } from "../go/runtime-layout.js";
 import { readWaitReasons } from "../go/wait-reasons.js";
@@ -36,16 +37,16 @@ const PROCESSOR_STATUS = ["idle", "running", "syscall", "gcstop", "dead"];
 /** The status of a P follows its id, in all releases. */
 const STATUS_AFTER_ID = 4;
 
-export interface Frame {
+/** What has been called and has not returned. Its function is "" outside Go's code. */
+export interface Frame extends SourcePlace {
   readonly pc: number;
   /** The stack pointer in this frame. */
   readonly sp: number;
-  /** The linker's name of the function; empty outside Go's code. What was inlined there has the name of what it is in. */
-  readonly function: string;
-  /** Source file and line; "" and 0 where the program does not say. */
-  readonly file: string;
-  readonly line: number;
+  /** True if it is inlined in the frame that follows, and has neither a stack frame nor a return address of its own. */
+  readonly inlined: boolean;
 }
+
+const NOWHERE: SourcePlace = { function: "", file: "", line: 0 };
 
 export interface Goroutine {
   readonly id: number;
@@ -251,7 +252,9 @@ export class RuntimeState {
       const name = index < 0 ? "" : functions.name(index);
       // A return address is behind its call, and may be of the next line.
       const called = frames.length > 0 && index >= 0 && pc > functions.start[index]! ? pc - 1 : pc;
-      frames.push({ pc, sp, function: name, file: functions.fileAt(called, index), line: functions.line(called) });
+      const places = index < 0 ? [NOWHERE] : this.go.inlining.places(called);
+      for (const [depth, place] of places.entries())
+        frames.push({ pc, sp, ...place, inlined: depth < places.length - 1 });
       const curg = this.curg(m);
       if (STACK_SWITCHES.has(name) && goroutine !== curg && curg !== 0 && this.goroutineId(goroutine) === 0) {
         goroutine = curg;

@@ -1,23 +1,24 @@
 /** Names of a program's code for people: functions, files and lines, both ways; in stripped programs too. */
 import { GojitError } from "../errors.js";
 import type { FunctionTable } from "../go/function-table.js";
+import type { SourcePlace } from "../go/inlining.js";
+import type { GoMetadata } from "../go/metadata.js";
 
-/** What is at a guest address. */
-export interface CodePlace {
-  /** The linker's name, such as `main.(*T).Method`. */
-  readonly function: string;
+/** What is at a guest address: a function, and what of its source; that is a call if the instruction is of something inlined. */
+export interface CodePlace extends SourcePlace {
   /** Bytes from the function's first instruction. */
   readonly offset: number;
-  /** Source file, as the compiler saw it, and line; "" and 0 if the program does not say. */
-  readonly file: string;
-  readonly line: number;
+  /** What is inlined there, innermost first. */
+  readonly inlined: readonly SourcePlace[];
 }
 
 export class Symbols {
+  private readonly go: GoMetadata;
   private readonly functions: FunctionTable;
 
-  constructor(functions: FunctionTable) {
-    this.functions = functions;
+  constructor(go: GoMetadata) {
+    this.go = go;
+    this.functions = go.functions;
   }
 
   /** What is at a guest address; undefined outside Go's code. */
@@ -25,8 +26,8 @@ export class Symbols {
     const { functions } = this;
     const index = functions.find(pc);
     if (index < 0) return undefined;
-    const offset = pc - functions.start[index]!;
-    return { function: functions.name(index), offset, file: functions.fileAt(pc, index), line: functions.line(pc) };
+    const places = this.go.inlining.places(pc);
+    return { ...places.at(-1)!, offset: pc - functions.start[index]!, inlined: places.slice(0, -1) };
   }
 
   /** Every function's name and first guest address, in order of address. */

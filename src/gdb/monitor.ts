@@ -91,8 +91,9 @@ function goroutineLine({ id, g, status, waitReason, thread }: Goroutine): string
 
 function place(frame: Frame | undefined): string {
   if (!frame) return "";
-  const { pc, function: name, file, line } = frame;
-  return [hex(pc), name || "??", ...(file === "" ? [] : [`${file}:${line}`])].join("  ");
+  const { pc, function: name, file, line, inlined } = frame;
+  const what = `${name || "??"}${inlined ? " (inlined)" : ""}`;
+  return [hex(pc), what, ...(file === "" ? [] : [`${file}:${line}`])].join("  ");
 }
 
 const stack = (frames: readonly Frame[]): string[] => frames.map((frame, i) => `#${i}  ${place(frame)}`);

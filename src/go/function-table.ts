@@ -8,15 +8,20 @@ interface RecordLayout {
   readonly pcSp: number;
   readonly pcFile: number;
   readonly pcLine: number;
+  /** How many pc-value tables there are besides, as a word, and how many pieces of data, as a byte. */
+  readonly tables: number;
+  readonly pieces: number;
   readonly unit: number;
   readonly flag: number;
+  /** Where the record proper ends: the offsets of these tables follow, then the pieces. */
+  readonly size: number;
 }
 
 const recordLayouts: Record<PclntabFormat, RecordLayout> = {
-  "go1.2": { name: 8, pcSp: 20, pcFile: 24, pcLine: 28, unit: -1, flag: -1 },
-  "go1.16": { name: 8, pcSp: 20, pcFile: 24, pcLine: 28, unit: 36, flag: 41 },
-  "go1.18": { name: 4, pcSp: 16, pcFile: 20, pcLine: 24, unit: 32, flag: 37 },
-  "go1.20": { name: 4, pcSp: 16, pcFile: 20, pcLine: 24, unit: 32, flag: 41 },
+  "go1.2": { name: 8, pcSp: 20, pcFile: 24, pcLine: 28, tables: 32, pieces: 39, unit: -1, flag: -1, size: 40 },
+  "go1.16": { name: 8, pcSp: 20, pcFile: 24, pcLine: 28, tables: 32, pieces: 43, unit: 36, flag: 41, size: 44 },
+  "go1.18": { name: 4, pcSp: 16, pcFile: 20, pcLine: 24, tables: 28, pieces: 39, unit: 32, flag: 37, size: 40 },
+  "go1.20": { name: 4, pcSp: 16, pcFile: 20, pcLine: 24, tables: 28, pieces: 43, unit: 32, flag: 41, size: 44 },
 };
 
 /** `abi.FuncFlagAsm`, set from Go 1.18 on; before, the source file's name tells. */
@@ -141,6 +146,37 @@ export class FunctionTable {
     return this.file(index).endsWith(".s");
   }
 
+  /** The value at `pc` of one of the tables that the compiler adds (PCDATA, internal/abi/symtab.go); -1 where there is none. */
+  pcData(index: number, table: number, pc: number): number {
+    const { tables, size } = this.#layout;
+    const record = this.data.records[index]!;
+    return table < this.#reader.u32(record + tables) ? this.#pcValue(index, size + 4 * table, pc).value : -1;
+  }
+
+  /**
+   * Where one of the function's pieces of data is (FUNCDATA, internal/abi/symtab.go): its guest address; from Go 1.18 on what
+   * it is behind `moduledata.gofunc`. -1 if there is none.
+   */
+  funcData(index: number, piece: number): number {
+    const { data } = this;
+    const { tables, pieces, size } = this.#layout;
+    const record = data.records[index]!;
+    if (piece >= this.#reader.u8(record + pieces)) return -1;
+    const at = record + size + 4 * this.#reader.u32(record + tables);
+    if (isRelative(data.pclntab.format)) {
+      const offset = this.#reader.u32(at + 4 * piece);
+      return offset === 0xffff_ffff ? -1 : offset;
+    }
+    const aligned = at + ((data.pclntab.address + at) & 4);
+    return this.#reader.u64(aligned + 8 * piece) || -1;
+  }
+
+  /** The name at an offset in the table of names, "" if no name begins there. */
+  nameAt(offset: number): string {
+    const at = this.data.pclntab.namesOffset + offset;
+    return offset > 0 && this.#reader.u8(at - 1) === 0 ? this.#reader.cString(at) : "";
+  }
+
   #nameOffset(index: number): number {
     return this.data.pclntab.namesOffset + this.#reader.u32(this.data.records[index]! + this.#layout.name);
   }
@@ -203,12 +239,15 @@ export class FunctionTable {
   }
 }
 
+/** Whether addresses of functions and of their data are relative to what the module data says. */
+const isRelative = (format: PclntabFormat): boolean => format === "go1.18" || format === "go1.20";
+
 /** Opens the table that `findPclntab` found; undefined if its functions are not in order or not in executable memory. */
 export function openFunctionTable(image: ElfImage, pclntab: Pclntab): FunctionTable | undefined {
   const { functionCount: count, functabOffset, textStart, format } = pclntab;
   const reader = new ByteReader(pclntab.bytes);
   const { view } = reader;
-  const relative = format === "go1.18" || format === "go1.20";
+  const relative = isRelative(format);
   const recordBase = format === "go1.2" ? 0 : functabOffset;
   const stride = relative ? 8 : 16;
   const bounds = new Uint32Array(new SharedArrayBuffer((count + 1) * 4));

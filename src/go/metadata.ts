@@ -2,11 +2,20 @@ import { ByteReader } from "../elf/bytes.js";
 import type { ElfImage } from "../elf/image.js";
 import { readBuildInfo, type GoBuildInfo } from "./build-info.js";
 import { openFunctionTable, type FunctionTable } from "./function-table.js";
+import { Inlining } from "./inlining.js";
 import { findPclntab, type PclntabFormat } from "./pclntab.js";
 import { minorOf, searchVersion } from "./version.js";
 
 /** Calling convention between compiler-generated functions: on the stack until Go 1.16, in registers from Go 1.17 on. */
 export type GoAbi = "abi0" | "internal";
+
+/** Minor versions of Go from which on its tables are as they are, for programs that do not tell their version. */
+const OLDEST_OF_FORMAT: Readonly<Record<PclntabFormat, number>> = {
+  "go1.2": 13,
+  "go1.16": 16,
+  "go1.18": 18,
+  "go1.20": 20,
+};
 
 /** What gojit knows about a Go program. What only people ask for is searched for when they do. */
 export class GoMetadata {
@@ -16,6 +25,7 @@ export class GoMetadata {
   readonly #image: ElfImage;
   readonly #reader: ByteReader;
   #version: string | undefined;
+  #inlining: Inlining | undefined;
 
   constructor(image: ElfImage, reader: ByteReader, functions: FunctionTable) {
     this.#image = image;
@@ -33,6 +43,16 @@ export class GoMetadata {
   get version(): string {
     return (this.#version ??=
       this.buildInfo?.goVersion ?? searchVersion(this.#image, this.#reader, this.pclntabFormat));
+  }
+
+  /** What the compiler has inlined where. */
+  get inlining(): Inlining {
+    return (this.#inlining ??= new Inlining(
+      this.#image,
+      this.#reader,
+      this.functions,
+      minorOf(this.version) ?? OLDEST_OF_FORMAT[this.pclntabFormat],
+    ));
   }
 
   /** The micro-architecture level that the program was built for (GOAMD64), "v1" if nothing tells. */

@@ -118,7 +118,7 @@ function findTextStart(image: ElfImage, reader: ByteReader, address: number, bas
 }
 
 /** What gojit reads of the runtime's `moduledata` (Go 1.16 and newer). */
-interface ModuleData {
+export interface ModuleData {
   readonly address: number;
   readonly text: number;
   readonly endText: number;
@@ -128,7 +128,7 @@ interface ModuleData {
 const moduleDataOffsets = { functabLength: 136, minPc: 160, maxPc: 168, text: 176, endText: 184, size: 192 };
 
 /** The module data of the pclntab at `pclntabAddress`, found by the pointer to it that it begins with. */
-function findModuleData(image: ElfImage, reader: ByteReader, pclntabAddress: number): ModuleData | undefined {
+export function findModuleData(image: ElfImage, reader: ByteReader, pclntabAddress: number): ModuleData | undefined {
   const functionCount = reader.u64((image.fileOffsetOf(pclntabAddress, 16) ?? 0) + 8);
   const writableFirst = [...image.segments].sort((a, b) => (b.flags & SegmentFlags.W) - (a.flags & SegmentFlags.W));
   for (const segment of writableFirst) {
