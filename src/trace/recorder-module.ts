@@ -63,17 +63,17 @@ export function recorderModule(
   guestBase: number,
 ): Uint8Array<ArrayBuffer> {
   const probe = new ProbeCode(guestPages, guestBase);
-  // Innermost: the switch; behind the end of block i comes what probe i does.
-  let body: number[] = [
+  // A block for each probe and one around them; innermost the switch. Behind the end of block i comes what probe i does.
+  const body = [
+    ...[...plans, undefined].flatMap(() => code.block),
     ...code.get(PROBE),
     ...code.breakTable(
       plans.map((_, i) => i),
       plans.length,
     ),
+    ...plans.flatMap((plan, number) => [...code.end, ...probe.at(number, plan), ...code.const(0), ...code.return]),
+    ...[...code.end, ...code.const(0)],
   ];
-  for (const [number, plan] of plans.entries())
-    body = [...code.block, ...body, ...code.end, ...probe.at(number, plan), ...code.const(0), ...code.return];
-  body = [...code.block, ...body, ...code.end, ...code.const(0)];
   return moduleBytes(
     [
       { name: "g", pages: [0, 65535] },
