@@ -1,6 +1,6 @@
 /** Runs cases on the real processor by native/runner.c. Needs gcc and an x86-64 Linux machine. */
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { newState, WINDOW, type CpuState, type Outcome } from "./state.js";
@@ -10,9 +10,11 @@ const CASE_BYTES = 256 + STATE_BYTES;
 const RESULT_BYTES = 16 + STATE_BYTES;
 const SIGNALS: Record<number, string> = { 4: "SIGILL", 5: "SIGTRAP", 7: "SIGBUS", 8: "SIGFPE", 11: "SIGSEGV" };
 
-/** Compiles the runner; the path of the executable. */
+/** Compiles the runner; the path of the executable, which goes when this process ends. */
 export function buildRunner(source: string): string {
-  const target = join(mkdtempSync(join(tmpdir(), "gojit-runner-")), "runner");
+  const directory = mkdtempSync(join(tmpdir(), "gojit-runner-"));
+  process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
+  const target = join(directory, "runner");
   execFileSync("gcc", ["-O1", "-static", "-fno-stack-protector", "-o", target, source]);
   return target;
 }
