@@ -11,12 +11,11 @@ import { GojitError } from "./errors.js";
 import { DEFAULT_HOT } from "./machine/hot.js";
 import { Machine, type MachineOptions, type SupervisorPlatform } from "./machine/machine.js";
 import { endingSignal, KILLED, shellStatus, TIMED_OUT } from "./machine/endings.js";
-import { guestPages } from "./machine/parts.js";
+import { guestPages, OPEN_FILES } from "./machine/parts.js";
 import type { RemoteSetup } from "./machine/remote-setup.js";
 import { openProgram, type Program } from "./program.js";
 import { checkRunOptions, type OutputSink, type RunOptions, type RunResult } from "./run-options.js";
 
-const OPEN_FILES = 1024;
 /** The guest has a user of its own: none of the host's means anything in memory. */
 const PID = 1000;
 const UID = 1000;

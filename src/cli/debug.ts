@@ -4,12 +4,12 @@ import { GojitError } from "../errors.js";
 import { Inferior } from "../gdb/inferior.js";
 import { GdbSession } from "../gdb/session.js";
 import { programLayout } from "../go/program-layout.js";
+import { KILLED } from "../machine/endings.js";
 import type { ParsedCommand } from "./commands.js";
 import type { ListenAddress } from "./listen-address.js";
 import type { LoadedProgram } from "./load-program.js";
 import { runCommand, type Observer } from "./run.js";
 
-const SIGKILL = 9;
 /** How long a client may take to read how the program has ended. */
 const FAREWELL_MS = 1000;
 
@@ -52,7 +52,7 @@ async function observe(
     debug: true,
     begin(machine) {
       const debug = new Debugger(machine, fail);
-      inferior = new Inferior(program, layout, debug, program.realPath, () => machine.abandon(SIGKILL));
+      inferior = new Inferior(program, layout, debug, program.realPath, () => machine.abandon(KILLED));
       ready(inferior);
     },
     end: (waitStatus) => inferior?.end(waitStatus),

@@ -12,7 +12,7 @@ import { DEFAULT_HOT } from "../machine/hot.js";
 import { shellStatus, TIMED_OUT } from "../machine/endings.js";
 import { Machine, type MachineOptions } from "../machine/machine.js";
 import { nodePlatform, takeDefault } from "../machine/node-platform.js";
-import { guestPages } from "../machine/parts.js";
+import { guestPages, OPEN_FILES } from "../machine/parts.js";
 import { openOutput, writer } from "../node-output.js";
 import type { ParsedCommand } from "./commands.js";
 import type { ReportTarget } from "./options.js";
@@ -20,9 +20,6 @@ import { programCache, type ProgramCache } from "./program-cache.js";
 import { createPrivateTmp, hostPermissionSource } from "./host-permissions.js";
 import { loadProgram, type LoadedProgram } from "./load-program.js";
 import { checkGrants, decidePermissions, guestPathOf } from "./permissions.js";
-
-/** Go raises the soft limit to the hard one. */
-const OPEN_FILES = 1024;
 
 /**
  * Host signals that a guest can receive; their numbers are Linux's. Not among them are those that the guest's own

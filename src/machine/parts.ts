@@ -82,5 +82,8 @@ export type WorkerMessage =
 /** Wasm pages of the guest memory that modules declare as the maximum. */
 export const MAX_GUEST_PAGES = 65535;
 const WASM_PAGE_BYTES = 65536;
+/** How many descriptors a guest may have: Go raises the soft limit to the hard one. */
+export const OPEN_FILES = 1024;
+
 /** Wasm pages of a guest's memory of at most so many bytes. */
 export const guestPages = (bytes = Infinity): number => Math.min(MAX_GUEST_PAGES, Math.floor(bytes / WASM_PAGE_BYTES));
