@@ -33,7 +33,8 @@ const M_OFFSET = 0;
 const M_LENGTH = 1;
 const M_MAP_LENGTH = 2;
 const M_DYNAMIC = 3;
-const MODULE_WORDS = 4;
+const M_FUNCTIONS = 4;
+const MODULE_WORDS = 5;
 
 const HASH_AT = HEADER_WORDS;
 const SLOT_PC_AT = HASH_AT + HASH_SIZE;
@@ -148,6 +149,10 @@ export class CodeArena {
     const offset = (this.words[at + M_OFFSET]! >>> 0) + this.words[at + M_LENGTH]!;
     return this.code.subarray(offset, offset + this.words[at + M_MAP_LENGTH]!);
   }
+  /** How many functions a module has: one for each region that it was published with. */
+  functionCount(module: number): number {
+    return this.words[MODULE_AT + module * MODULE_WORDS + M_FUNCTIONS]!;
+  }
   isDynamic(module: number): boolean {
     return this.words[MODULE_AT + module * MODULE_WORDS + M_DYNAMIC] !== 0;
   }
@@ -203,6 +208,7 @@ export class CodeArena {
     words[at + M_LENGTH] = module.bytes.length;
     words[at + M_MAP_LENGTH] = module.map.length;
     words[at + M_DYNAMIC] = module.dynamic ? 1 : 0;
+    words[at + M_FUNCTIONS] = module.regions.length;
     this.lock();
     try {
       if (this.epoch !== epoch) return -1;

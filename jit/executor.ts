@@ -51,6 +51,9 @@ export interface ExecutionHooks {
   ): RecordDecoder;
 }
 
+/** Makes a module of so many functions; an engine may have something to say about when it optimises them. */
+export type CompileRegions = (wasm: Uint8Array<ArrayBuffer>, functions: number) => WebAssembly.Module;
+
 /** What a region returns so that all its callers do: never a mapped address. The thread has ended, or goes on at cpu.rip. */
 const UNWIND_PC = 0xffffffff;
 
@@ -77,6 +80,7 @@ export class Executor {
   private readonly hooks: ExecutionHooks;
   private readonly counters: Counters | null;
   private readonly now: () => number;
+  private readonly compile: CompileRegions;
   private readonly isFunction: (pc: number) => boolean;
 
   constructor(parts: {
@@ -94,6 +98,7 @@ export class Executor {
     hooks: ExecutionHooks;
     /** A Wasm function (i32 probe) → i32 0 that only observes, in the place of `hooks.probe`. */
     probe?: unknown;
+    compile: CompileRegions;
     /** Null unless somebody wants to know. */
     counters: Counters | null;
     /** Milliseconds, for counters. */
@@ -107,6 +112,7 @@ export class Executor {
     this.hooks = parts.hooks;
     this.counters = parts.counters;
     this.now = parts.now;
+    this.compile = parts.compile;
     this.isFunction = parts.isFunction;
     const cpuBuffer = parts.cpuMemory.buffer;
     this.lookup = new Int32Array(cpuBuffer, CPU_LOOKUP, LOOKUP_ENTRIES * 2);
@@ -290,7 +296,7 @@ export class Executor {
     const missing = arena.slotCount - table.length;
     // In large steps: growing copies the table.
     if (missing > 0) table.grow(Math.max(missing, table.length, 1024), this.stub);
-    const compiled = new WebAssembly.Module(arena.moduleBytes(module).slice());
+    const compiled = this.compile(arena.moduleBytes(module).slice(), arena.functionCount(module));
     new WebAssembly.Instance(compiled, this.imports);
     this.linked.add(module);
     this.counters?.add("linkedModules", 1);

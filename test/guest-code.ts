@@ -144,6 +144,7 @@ export function guestCode(
       loadDecoder: (memory, shapes, isTranslated) => new RecordDecoder(memory, shapes, source, isTranslated),
       ...hooks(cpu),
     },
+    compile: (wasm) => new WebAssembly.Module(wasm),
     counters,
     now,
     isFunction: (pc) => pieces.has(pc),

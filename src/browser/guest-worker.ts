@@ -25,6 +25,7 @@ async function serve(init: GuestInit): Promise<void> {
       report: files.report,
       strace: files.report,
       attachFiles: files.attach,
+      compileRegions: (wasm) => new WebAssembly.Module(wasm),
       loadDecoder: () => RecordDecoder,
     });
   } catch (error) {

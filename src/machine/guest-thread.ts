@@ -1,7 +1,14 @@
 /** A Worker that runs guest threads, one after another. */
 import { CodeArena } from "../../jit/code-arena.js";
 import { CpuState, setPollWord } from "../../jit/cpu-state.js";
-import { CONTINUE, Executor, REPLACED, type ExecutionHooks, type GuestFault } from "../../jit/executor.js";
+import {
+  CONTINUE,
+  Executor,
+  REPLACED,
+  type CompileRegions,
+  type ExecutionHooks,
+  type GuestFault,
+} from "../../jit/executor.js";
 import { memoryDisplacement } from "../../jit/fault-address.js";
 import type { RecordDecoder } from "../../jit/interpreter/record-decoder.js";
 import { Records } from "../../jit/interpreter/records.js";
@@ -37,6 +44,7 @@ export interface WorkerPlatform {
   strace(line: string): void;
   /** Gives the process its files. */
   attachFiles(process: Process): void;
+  readonly compileRegions: CompileRegions;
   /** Loads what decodes instructions, if it is not there yet: a run whose code is all known does without. */
   loadDecoder(): typeof RecordDecoder;
 }
@@ -122,6 +130,7 @@ export function serveGuestThreads(init: GuestInit, platform: WorkerPlatform): ne
       records: parts.records,
       interprets: parts.interprets,
       hooks,
+      compile: platform.compileRegions,
       ...(recorder && !control ? { probe: recorder.probe } : {}),
       counters: stats?.counters ?? null,
       now: () => platform.now(),

@@ -7,6 +7,7 @@ import { complain, writer } from "../node-output.js";
 import { serveGuestThreads } from "./guest-thread.js";
 import { loadNodeDecoder } from "./node-decoder.js";
 import type { NodeWorkerData } from "./node-platform.js";
+import { compileRegions } from "./node-tier-up.js";
 import type { GuestInit } from "./parts.js";
 
 // Only the first frames of a trap are looked at.
@@ -26,6 +27,7 @@ function serve(init: GuestInit): never {
     post: (message) => parentPort!.postMessage(message),
     report: complain,
     strace: (line) => strace(`${line}\n`),
+    compileRegions,
     loadDecoder: loadNodeDecoder,
     attachFiles: (process) => void attachNodeFiles(process, data),
   });

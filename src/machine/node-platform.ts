@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import type { Worker } from "node:worker_threads";
 import { nodeClock } from "../../runtime-shims/host/node-clock.js";
 import type { SupervisorPlatform } from "./machine.js";
+import { compileEngine } from "./node-tier-up.js";
 import { startNodeWorker, type GuestKind } from "./node-worker.js";
 import type { WorkerMessage } from "./parts.js";
 import type { RemoteSetup } from "./remote-setup.js";
@@ -49,7 +50,7 @@ export const takeDefault = (name: NodeJS.Signals): void => {
 
 const platform = (workerData: unknown, guest: GuestKind, early?: Worker): SupervisorPlatform => ({
   clock: nodeClock,
-  engine: new WebAssembly.Module(readFileSync(ENGINE)),
+  engine: compileEngine(readFileSync(ENGINE)),
   maxWorkers: MAX_WORKERS,
   workerData,
   startWorker(init, onMessage, onBroken) {

@@ -3,6 +3,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { nodeClock } from "../../runtime-shims/host/node-clock.js";
 import { serveGuestThreads } from "./guest-thread.js";
 import { loadNodeDecoder } from "./node-decoder.js";
+import { compileRegions } from "./node-tier-up.js";
 import type { GuestInit } from "./parts.js";
 import { attachRemote, type RemoteSetup } from "./remote-setup.js";
 
@@ -18,6 +19,7 @@ serveGuestThreads(init, {
   post: (message) => parentPort!.postMessage(message),
   report: files.report,
   strace: files.report,
+  compileRegions,
   loadDecoder: loadNodeDecoder,
   attachFiles: files.attach,
 });
