@@ -1,6 +1,7 @@
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { defineConfig, type Plugin } from "vite";
+import { decoderAsModule } from "./dist/src/decoder-as-module.js";
 import { compileScript } from "./dist/src/machine/node-script.js";
 
 /**
@@ -24,6 +25,25 @@ const binaryenBesideItsSource: Plugin = {
     this.emitFile({ type: "asset", fileName: "chunks/binaryen.LICENSE", source: license });
     const read = `(await import("node:fs")).readFileSync(new URL("../chunks/binaryen.wasm", import.meta.url))`;
     return source.slice(0, call.index) + read + source.slice(end + 2);
+  },
+};
+
+/**
+ * The decoder's source is 0.9 MB, nearly all of it comments, that V8 would keep in every thread that decodes: twice, and
+ * as two bytes a character.
+ */
+const decoderBesideItsSource: Plugin = {
+  name: "decoder-beside-its-source",
+  transform(source, id) {
+    const code = decoderAsModule(source, id, {
+      imports: 'import { readFileSync } from "node:fs";',
+      bytes: 'readFileSync(new URL("../chunks/decoder.wasm", import.meta.url))',
+    });
+    if (code === undefined) return null;
+    const file = (name: string) => readFileSync(path.join(path.dirname(id), name));
+    this.emitFile({ type: "asset", fileName: "chunks/decoder.wasm", source: file("iced_x86_bg.wasm") });
+    this.emitFile({ type: "asset", fileName: "chunks/decoder.LICENSE", source: file("LICENSE.txt") });
+    return { code, map: null };
   },
 };
 
@@ -57,7 +77,7 @@ const bundles: Record<string, Bundle> = {
   guest: { entry: "dist/src/machine/node-guest-worker.js", script: true },
   remote: { entry: "dist/src/machine/node-remote-guest-worker.js", script: true },
   run: { entry: "dist/src/cli/command-line.js", script: true },
-  decoder: { entry: "dist/jit/interpreter/record-decoder.js", script: false },
+  decoder: { entry: "dist/jit/interpreter/record-decoder.js", script: true },
   cli: { entry: "dist/src/cli/command-line.js", script: false },
   translator: { entry: "dist/src/machine/node-translator-worker.js", script: false },
 };
@@ -69,8 +89,13 @@ export default defineConfig(({ mode }) => {
   // Tools that only look at this file name no bundle.
   const { entry, script } = bundles[mode] ?? bundles["cli"]!;
   return {
-    plugins: [binaryenBesideItsSource, codeBesideScript, ...(mode === "run" ? [executableCommand] : [])],
-    ssr: { noExternal: ["binaryen"] },
+    plugins: [
+      binaryenBesideItsSource,
+      decoderBesideItsSource,
+      codeBesideScript,
+      ...(mode === "run" ? [executableCommand] : []),
+    ],
+    ssr: { noExternal: ["binaryen", "iced-x86"] },
     build: {
       ssr: true,
       emitAssets: true,

@@ -217,7 +217,10 @@ const instantiate = WebAssembly.instantiate;
 WebAssembly.instantiate = async (binary, imports) => {
   if (invokeNames(imports).length === 0) return instantiate(binary, imports);
   WebAssembly.instantiate = instantiate;
-  const result = await instantiate(...prepared(binary, imports));
+  const [changed, withDirect] = prepared(binary, imports);
+  const result = await instantiate(changed, withDirect);
+  // 10 MB each, of which the engine has its own copy; Binaryen would keep its for ever.
+  for (const { buffer } of [binary, changed]) if (buffer instanceof ArrayBuffer) buffer.transfer(0);
   const { exports } = result.instance;
   memory = Object.values(exports).find((value) => value instanceof WebAssembly.Memory)!;
   stackPointer = exports[STACK_POINTER] as { value: number };

@@ -1,7 +1,6 @@
 /** x86-64 decoding: the only importer of iced-x86. Turns its instructions into plain records. */
-import iced from "iced-x86";
-
-const {
+import * as iced from "iced-x86";
+import {
   Decoder,
   DecoderOptions,
   Formatter,
@@ -12,7 +11,7 @@ const {
   Register,
   MemorySizeExt,
   RegisterExt,
-} = iced;
+} from "iced-x86";
 
 export const OP_GPR = 0;
 export const OP_XMM = 1;
@@ -166,14 +165,14 @@ const SEGMENT_SHIFT = 5;
 const SEGMENT_FS = 5;
 const SEGMENT_GS = 6;
 
-const { __wasm: wasm } = iced as unknown as { readonly __wasm: { readonly memory: WebAssembly.Memory } };
+const wasm = (iced as unknown as { readonly __wasm: { readonly memory: WebAssembly.Memory } })["__wasm"];
 const { memory } = wasm;
 
 /** Decodes instructions of one window of code: `open`, any number of `decode`, `close`. */
 export class InstructionDecoder {
   private readonly instruction = new Instruction();
   private fields = new DataView(memory.buffer);
-  private decoder: InstanceType<typeof Decoder> | null = null;
+  private decoder: Decoder | null = null;
   private start = 0;
   private size = 0;
   /** Where Iced's decoder stands. */

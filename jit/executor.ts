@@ -69,6 +69,8 @@ export class Executor {
   private readonly interprets: boolean;
   private decoder: RecordDecoder | undefined;
   private linked = new Set<number>();
+  /** Of the module that is compiled. */
+  private wireBytes = new Uint8Array(1 << 14);
   private epoch: number;
   private ended = false;
   /** Guest address of a probe that has been answered, but whose instruction is still to come; -1 if there is none. */
@@ -296,11 +298,18 @@ export class Executor {
     const missing = arena.slotCount - table.length;
     // In large steps: growing copies the table.
     if (missing > 0) table.grow(Math.max(missing, table.length, 1024), this.stub);
-    const compiled = this.compile(arena.moduleBytes(module).slice(), arena.functionCount(module));
+    const compiled = this.compile(this.unshared(arena.moduleBytes(module)), arena.functionCount(module));
     new WebAssembly.Instance(compiled, this.imports);
     this.linked.add(module);
     this.counters?.add("linkedModules", 1);
     this.counters?.add("compileUs", (this.now() - started) * 1000);
+  }
+
+  /** A copy, until the next call: the engine takes no shared memory, keeps its own, and would be slow to free ours. */
+  private unshared(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+    if (this.wireBytes.length < bytes.length) this.wireBytes = new Uint8Array(2 * bytes.length);
+    this.wireBytes.set(bytes);
+    return this.wireBytes.subarray(0, bytes.length);
   }
 
   /** Takes invalidated functions out of the table; they are found again through `stub`. */

@@ -1,4 +1,5 @@
 /** The Vite plugin that a page needs: Workers as modules, the decoder's Wasm file as an asset, the two headers. */
+import { decoderAsModule } from "./decoder-as-module.js";
 
 /** What the plugin uses of Vite's plugin interface. */
 interface GojitPlugin {
@@ -14,8 +15,6 @@ const isolation = {
   "Cross-Origin-Embedder-Policy": "require-corp",
 };
 
-const DECODER = /[\\/]iced-x86[\\/]iced_x86\.js(\?|$)/;
-
 /** Makes gojit work in what Vite builds and serves. Whatever else serves the page has to send the same headers. */
 export function gojit(): GojitPlugin {
   return {
@@ -23,30 +22,25 @@ export function gojit(): GojitPlugin {
     enforce: "pre",
     config: () => ({
       build: { target: "esnext" },
-      worker: { format: "es", plugins: () => [decoderAsModule()] },
+      worker: { format: "es", plugins: () => [decoder()] },
       optimizeDeps: { exclude: ["gojit", "binaryen", "iced-x86"] },
       server: { headers: isolation },
       preview: { headers: isolation },
     }),
-    transform: decoderAsModule().transform,
+    transform: decoder().transform,
   };
 }
 
-/** The npm package of iced-x86 is for Node: CommonJS that reads its Wasm file with node:fs. */
-const decoderAsModule = () => ({
+const FETCHED = {
+  imports: 'import wasmUrl from "./iced_x86_bg.wasm?url";',
+  bytes: "await (await fetch(wasmUrl)).arrayBuffer()",
+};
+
+const decoder = () => ({
   name: "gojit-decoder",
   enforce: "pre" as const,
   transform(code: string, id: string) {
-    if (!DECODER.test(id)) return undefined;
-    const body = code
-      .replace("require(`util`)", "globalThis")
-      .replace(/const path = require\('path'\).*;\s*const bytes = require\('fs'\).*;/, "");
-    if (/^(?!\s*\*).*\brequire\(/m.test(body))
-      throw new Error("gojit: this version of iced-x86 is not the one that gojit knows");
-    const head =
-      'import wasmUrl from "./iced_x86_bg.wasm?url";\n' +
-      "const bytes = await (await fetch(wasmUrl)).arrayBuffer();\n" +
-      "const module = { exports: {} };\n";
-    return { code: `${head}${body}\nexport default module.exports;\n`, map: null };
+    const module = decoderAsModule(code, id, FETCHED);
+    return module === undefined ? undefined : { code: module, map: null };
   },
 });

@@ -318,6 +318,9 @@ describe("gojit run", () => {
     expect(await run("--cache", others, `--stats=${report}`)).toEqual(first);
     const interpreted = read();
     expect(interpreted.decodedInstructions).toBeGreaterThan(10_000);
+    // No process of Node takes less, and no hello should take more.
+    expect(interpreted.peakMemoryBytes).toBeGreaterThan(40e6);
+    expect(interpreted.peakMemoryBytes).toBeLessThan(500e6);
     expect(await run("--cache", others, `--stats=${report}`)).toEqual(first);
     const cached = read();
     expect(cached.cachedInstructions).toBeGreaterThan(interpreted.decodedInstructions / 2);

@@ -56,7 +56,7 @@ describe.each(guestVersions())("Go %s", (version) => {
 
   test("goroutines, Ms, Ps and stacks of a stopped program", async () => {
     const process = await startGuest(["bench", "fib", "12"], { version });
-    const stop = await stopAt(process, "bench.go:93");
+    await stopAt(process, "bench.go:93");
     const inner = await stopAt(process, "bench.go:93");
     const goroutine = process.threads().find(({ thread }) => thread === inner.thread)!.goroutine;
     expect(goroutine).toBe(1);
@@ -65,7 +65,7 @@ describe.each(guestVersions())("Go %s", (version) => {
     expect(frames.slice(-3).map((frame) => frame.function)).toEqual(["main.main", "runtime.main", "runtime.goexit"]);
     expect(frames[1]).toMatchObject({ file: expect.stringMatching(/bench\.go$/), line: 93 });
     const goroutines = process.goroutines();
-    expect(goroutines[0]).toMatchObject({ id: 1, status: "running", thread: stop.thread });
+    expect(goroutines[0]).toMatchObject({ id: 1, status: "running", thread: inner.thread });
     expect(goroutines.map(({ waitReason }) => waitReason)).toContain("force gc (idle)");
     for (const other of goroutines.filter(({ status }) => status === "waiting"))
       expect(process.backtrace({ goroutine: other.id }).at(-1)!.function).toBe("runtime.goexit");

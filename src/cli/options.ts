@@ -157,7 +157,7 @@ export const optionRows: readonly OptionRow[] = [
     names: ["--stats"],
     value: "[FILE]",
     commands: ["run", "trace", "debug"],
-    help: "at the end write what was translated and how long it took, as JSON, to stderr or FILE",
+    help: "at the end write what was translated, how long it took and the most memory that was used, as JSON, to stderr or FILE",
     apply: (options, value) => (options.stats = value === "" ? true : value),
   },
   {

@@ -166,6 +166,8 @@ async function writeStats(target: ReportTarget, machine: Machine, known: KnownCo
   ]);
   const executed = machine.parts.countsInstructions ? machine.executedInstructions : null;
   const stats = describeStats(machine.parts.stats!, syscallTable, machine.records.count, executed, known);
-  const text = `${JSON.stringify(stats, null, 2)}\n`;
+  // Node gives kibibytes on every host.
+  const peakMemoryBytes = process.resourceUsage().maxRSS * 1024;
+  const text = `${JSON.stringify({ ...stats, peakMemoryBytes }, null, 2)}\n`;
   writer(() => (target === true ? 2 : openSync(target, "w")), "what --stats tells")(text);
 }

@@ -2,13 +2,13 @@
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import type { RecordDecoder } from "../../jit/interpreter/record-decoder.js";
-import { bundledModule } from "./node-bundle.js";
+import { bundledScript } from "./node-bundle.js";
+import { runScript } from "./node-script.js";
 
-// A module without `await` at its top can be required: a thread that runs a guest never gets to its event loop.
+// Nothing that is awaited: a thread that runs a guest never gets to its event loop.
 export const loadNodeDecoder = (): typeof RecordDecoder => {
+  const script = bundledScript("decoder");
   const original = new URL("../../jit/interpreter/record-decoder.js", import.meta.url);
-  const loaded = createRequire(import.meta.url)(fileURLToPath(bundledModule("decoder", original))) as {
-    RecordDecoder: typeof RecordDecoder;
-  };
-  return loaded.RecordDecoder;
+  const loaded = script ? runScript(script) : createRequire(import.meta.url)(fileURLToPath(original));
+  return (loaded as { RecordDecoder: typeof RecordDecoder }).RecordDecoder;
 };

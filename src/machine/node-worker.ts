@@ -11,6 +11,12 @@ const GUEST_STACK_MB = 256;
 const TRANSLATOR_STACK_MB = 16;
 /** V8 counts the guest's 4 GiB as garbage to come, and collects at once when they are more than half of this. */
 const HEAP_LIMIT_MB = 16 * 1024;
+/**
+ * How much room a Worker's new objects get, of which V8 uses a third at a time. It would take tens of megabytes in each
+ * Worker: a guest's makes few objects, and the translator takes no longer with so much (docs/memory.md).
+ */
+const GUEST_YOUNG_MB = 3;
+const TRANSLATOR_YOUNG_MB = 12;
 
 /** This file is at the same depth as a bundle: the name leads to the file from both. */
 const compiled = (name: string): URL => new URL(`../../src/machine/${name}.js`, import.meta.url);
@@ -42,6 +48,7 @@ export function startNodeWorker(kind: GuestKind | "translator", init?: WorkerIni
     resourceLimits: {
       maxOldGenerationSizeMb: HEAP_LIMIT_MB,
       stackSizeMb: kind === "translator" ? TRANSLATOR_STACK_MB : GUEST_STACK_MB,
+      maxYoungGenerationSizeMb: kind === "translator" ? TRANSLATOR_YOUNG_MB : GUEST_YOUNG_MB,
     },
     execArgv: [],
     // A descriptor belongs to the guest process: any Worker may close it, and none takes it along when it ends.
