@@ -27,6 +27,9 @@ export const CPU_MXCSR = 472;
 /** Guest instructions that translated code has come to, where it counts them; 64 bits. */
 export const CPU_EXECUTED = 480;
 
+/** 1 KiB that a known function's body works in; aligned to 16 bytes. */
+export const CPU_SCRATCH = 1024;
+
 /** Direct-mapped cache of guest address → table slot: `LOOKUP_ENTRIES` pairs of 32-bit words (address, slot). */
 export const CPU_LOOKUP = 4096;
 export const LOOKUP_ENTRIES = 16384;

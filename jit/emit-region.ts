@@ -24,6 +24,7 @@ import {
   type Liveness,
   type Needed,
 } from "./liveness.js";
+import { headStart, startsAhead } from "./known/head-start.js";
 import { MARK_BIAS } from "./region-name.js";
 import {
   ALL_FLAGS,
@@ -113,13 +114,21 @@ export class RegionEmitter {
     this.stackSlots = findStackSlots(region, this.flow);
     this.pendingFlags = new Array<null>(region.blocks.length).fill(null);
     l.beginFunction([i32, i64], RSP_PARAM);
-    const statements = this.loadsFor(0);
+    const statements = [...this.headStart(), ...this.loadsFor(0)];
     this.tree(0, statements);
     statements.push(w.unreachable());
     const body = w.block(null, statements);
     const functionRef = w.addFunction(name, this.params, this.params, l.functionLocals(), body);
     for (const { expr, pc } of l.marks) w.mark(functionRef, expr, pc - region.entry + MARK_BIAS);
     return functionRef;
+  }
+
+  /** What a known function's body does before the first block. None is counted: its instructions do not run. */
+  private headStart(): Expr[] {
+    const { w, l, region } = this;
+    if (!region.known || this.counts) return [];
+    l.insn = { ...NO_INSN, pc: region.entry };
+    return headStart(w, l, region.known, region.entry);
   }
 
   // --- structure ---
@@ -271,9 +280,12 @@ export class RegionEmitter {
         this.handOverFlags(index, [end.to]);
         l.moveStatements(out);
         const elsewhere: Expr[] = [];
-        const target = l.get(l.target!);
-        this.call(state, block, -1, lastInsn(block).next, end.next, elsewhere);
-        out.push(w.if(w.i32.ne(target, w.i32.const(end.likely)), w.block(null, elsewhere)));
+        const conditions = [
+          ...(end.computed ? [w.i32.ne(l.get(l.target!), w.i32.const(end.likely))] : []),
+          ...(end.known ? [startsAhead(w, l, end.known)] : []),
+        ];
+        this.call(state, block, end.computed ? -1 : end.likely, lastInsn(block).next, end.next, elsewhere);
+        out.push(w.if(conditions.reduce(w.i32.or), w.block(null, elsewhere)));
         return this.goto(state, end.to, out);
       }
       case "detour":

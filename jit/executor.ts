@@ -143,7 +143,8 @@ export class Executor {
       },
     };
     const { exports } = new WebAssembly.Instance(parts.engine, this.imports);
-    this.imports["f"]!["headroom"] = exports["headroom"];
+    // What regions call of it.
+    Object.assign(this.imports["f"]!, exports);
     this.runFrom = exports["run"] as (pc: number) => number;
     this.stub = exports[this.interprets ? "stub" : "wait"];
     this.table.set(0, this.stub);

@@ -37,7 +37,7 @@ export function explainRegion(source: CodeSource, pc: number, options: ExplainOp
   if (!region) return null;
   const slots = new Map<number, number>();
   const name = "region";
-  w.begin(regionImports(options.guestPages, false));
+  w.begin(regionImports(options.guestPages, false, region.known ? [region.known.body] : []));
   w.openMarks();
   addLookup(w);
   addLookupFunction(w);

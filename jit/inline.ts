@@ -79,7 +79,11 @@ export function inlineCalls(region: Region, options: InlineOptions): Region {
     const to = { block: blocks.length };
     blocks.push(...inlinedBlocks(callee, to.block, expected, next));
     while (depths.length < blocks.length) depths.push(depths[at]! + 1);
-    const entered: Terminator = computed ? { kind: "guard", likely: target, to, next } : { kind: "jump", to };
+    const { known } = callee;
+    const isGuarded = computed || known !== null;
+    const entered: Terminator = isGuarded
+      ? { kind: "guard", likely: target, computed, known, to, next }
+      : { kind: "jump", to };
     blocks[at] = { pc, probe, items, end: entered };
   }
   return blocks.length === region.blocks.length ? region : inReversePostorder(region, blocks);
@@ -149,7 +153,9 @@ function canInline(callee: Region, hot: boolean): boolean {
   if (!info || callee.blocks.some(({ end }) => NOT_INLINED.has(end.kind))) return false;
   const returns = callee.blocks.some(({ end }) => end.kind === "return");
   if (info.origin === "compiler") return callee.entry === info.start && (hot || returns);
-  return hot && isLeaf(callee) && !callee.blocks.some((block) => switchesStack(block) || popsFlags(block));
+  return (
+    hot && !callee.known && isLeaf(callee) && !callee.blocks.some((block) => switchesStack(block) || popsFlags(block))
+  );
 }
 
 const isLeaf = (region: Region): boolean => region.blocks.every(({ end }) => end.kind !== "call");

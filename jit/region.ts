@@ -5,6 +5,7 @@
 import type { CodeSource, FunctionInfo } from "./code-source.js";
 import { inlineCalls } from "./inline.js";
 import { InstructionDecoder, mnemonicName, OP_GPR, OP_MEM, type Insn } from "./decode.js";
+import { recognise, type KnownFunction } from "./known/recognise.js";
 import { entryFor, flagsRead, flagsWritten, registersRead, registersWritten } from "./lift/index.js";
 import type { BlockEnd, InstructionEntry } from "./lift/entry.js";
 import { ALL_FLAGS, gprBit, RSP, STATUS_FLAGS, type FlagSet, type RegisterSet } from "./registers.js";
@@ -35,8 +36,18 @@ export type Terminator =
    * writes no flags: the compiler knows that of `duffzero`, and keeps a comparison over the call.
    */
   | { readonly kind: "call"; readonly target: number; readonly next: Edge; readonly keepsFlags: boolean }
-  /** Computed call whose likely target is inlined at `to`; if it goes elsewhere after all, as `call`. */
-  | { readonly kind: "guard"; readonly likely: number; readonly to: Edge; readonly next: Edge }
+  /**
+   * Call whose likely target is inlined at `to`. As `call` if it is `computed` and goes elsewhere after all, or if its
+   * target is a `known` function and has so much to do that a head start pays.
+   */
+  | {
+      readonly kind: "guard";
+      readonly likely: number;
+      readonly computed: boolean;
+      readonly known: KnownFunction | null;
+      readonly to: Edge;
+      readonly next: Edge;
+    }
   | { readonly kind: "return" }
   /**
    * Return of an inlined callee: goes on at `next` if the return address is `expected`, else leaves as `return` does.
@@ -76,6 +87,8 @@ export interface Block {
 export interface Region {
   readonly entry: number;
   readonly function: FunctionInfo | null;
+  /** If `entry` is the beginning of a known function, what is known of it. */
+  readonly known: KnownFunction | null;
   /** In reverse postorder; block 0 is the entry. */
   readonly blocks: Block[];
   readonly instructionCount: number;
@@ -145,7 +158,14 @@ export function mapEdges(end: Terminator, map: (edge: Edge) => Edge): Terminator
     case "call":
       return { kind: "call", target: end.target, next: map(end.next), keepsFlags: end.keepsFlags };
     case "guard":
-      return { kind: "guard", likely: end.likely, to: map(end.to), next: map(end.next) };
+      return {
+        kind: "guard",
+        likely: end.likely,
+        computed: end.computed,
+        known: end.known,
+        to: map(end.to),
+        next: map(end.next),
+      };
     case "resume":
       return { kind: "resume", expected: end.expected, next: map(end.next), dead: end.dead };
     case "detour":
@@ -493,7 +513,8 @@ export class RegionFinder {
     if (info?.origin === "compiler" && info.start === entry) cutRestarts(entry, blocks);
     let instructionCount = 0;
     for (const block of blocks) instructionCount += block.items.length;
-    return { entry, function: info, blocks, instructionCount };
+    const known = info?.start === entry ? recognise(this.source, info) : null;
+    return { entry, function: info, known, blocks, instructionCount };
   }
 }
 

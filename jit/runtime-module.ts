@@ -8,6 +8,7 @@ import { addInterpreter, HANDLER_SLOTS, HANDLERS } from "./interpreter/handlers.
 import { RECORD_PAGES } from "./interpreter/layout.js";
 import { RECORDS } from "./interpreter/record-lifter.js";
 import { encodeShapes, SHAPES_SECTION } from "./interpreter/shape.js";
+import { KNOWN_BODIES, type BodyName } from "./known/bodies.js";
 import { LOOKUP_FUNCTION } from "./lookup.js";
 import { RSP } from "./registers.js";
 import { CPU, GUEST, i32, i64, none, v128, type Expr, type Type, type WasmBuilder } from "./wasm.js";
@@ -26,10 +27,16 @@ const PROBE_IMPORT = `(import "f" "probe" (func $probe (param i32) (result i32))
 /**
  * What modules of regions import beyond `moduleImports`.
  * @param probed whether there is a probe in one of the regions
+ * @param bodies of the known functions among the regions
  */
-export const regionImports = (guestPages: number, probed: boolean): string => `${moduleImports(guestPages)}
+export const regionImports = (guestPages: number, probed: boolean, bodies: Iterable<BodyName> = []): string =>
+  `${moduleImports(guestPages)}
   (import "f" "headroom" (func $headroom (param i32)))
-  ${probed ? PROBE_IMPORT : ""}`;
+  ${probed ? PROBE_IMPORT : ""}
+  ${Array.from(bodies, bodyImport).join("")}`;
+
+const bodyImport = (name: BodyName): string =>
+  `(import "f" "${name}" (func $${name} (param i64 i64 i64 i64) (result i64 i64)))`;
 
 /** Address in the CPU block of the lookup entry that `pc` (local 0) maps to. The same as `lookupIndex` of lookup.ts. */
 function lookupEntry(w: WasmBuilder): Expr {
@@ -142,7 +149,8 @@ const engineImports = (guestPages: number): string => `${moduleImports(guestPage
  * - `stub(pc, rsp) → (pc, rsp)`: stands for a region that is not translated, and interprets it;
  * - `wait(pc, rsp) → (pc, rsp)`: the same, but has it translated first;
  * - `bounce(pc, rsp) → (pc, rsp)`: gives `pc` back, so that all mirrored frames unwind to the dispatcher;
- * - `headroom(n)`: see `addHeadroom`.
+ * - `headroom(n)`: see `addHeadroom`;
+ * - the bodies of known functions, by name: see `KnownBody`.
  */
 export function buildEngine(w: WasmBuilder, guestBase: number, guestPages: number): Uint8Array {
   w.begin(engineImports(guestPages));
@@ -200,7 +208,9 @@ export function buildEngine(w: WasmBuilder, guestBase: number, guestPages: numbe
       i32,
     ),
   );
-  for (const name of ["run", "stub", "wait", "bounce", "headroom"]) w.exportFunction(name, name);
+  for (const body of Object.values(KNOWN_BODIES)) body.add(w, body.name, guestBase);
+  const exported = ["run", "stub", "wait", "bounce", "headroom", ...Object.keys(KNOWN_BODIES)];
+  for (const name of exported) w.exportFunction(name, name);
   const { bytes } = w.emit(false);
   w.dispose();
   return bytes;

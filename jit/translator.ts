@@ -137,7 +137,8 @@ export class Translator {
       slot: (pc: number) => arena.reserve(pc),
     };
     const probed = regions.some(({ blocks }) => blocks.some(({ probe }) => probe >= 0));
-    w.begin(regionImports(this.options.guestPages, probed));
+    const bodies = new Set(regions.flatMap(({ known }) => (known ? [known.body] : [])));
+    w.begin(regionImports(this.options.guestPages, probed, bodies));
     w.openMarks();
     const { helpers } = this.emitter;
     helpers.clear();
@@ -191,8 +192,10 @@ function isDeadEnd(region: Region, block: number): boolean {
 }
 
 function extent(region: Region): PublishedRegion {
-  let start = region.entry;
-  let end = region.entry + 1;
+  // A probe anywhere in a known function must take its head start away.
+  const whole = region.known && region.function;
+  let start = whole ? whole.start : region.entry;
+  let end = whole ? whole.end : region.entry + 1;
   for (const block of region.blocks) {
     start = Math.min(start, block.pc);
     for (const { insn } of block.items) end = Math.max(end, insn.next);

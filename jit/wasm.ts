@@ -525,6 +525,10 @@ export class WasmBuilder {
   memoryCopy(target: Expr, source: Expr, size: Expr): Expr {
     return raw["_BinaryenMemoryCopy"]!(this.m, target, source, size, name(GUEST), name(GUEST)) as Expr;
   }
+  /** Current size in pages, an i32. */
+  memorySize(memory: string): Expr {
+    return raw["_BinaryenMemorySize"]!(this.m, name(memory), false) as Expr;
+  }
   memoryFill(target: Expr, value: Expr, size: Expr): Expr {
     return raw["_BinaryenMemoryFill"]!(this.m, target, value, size, name(GUEST)) as Expr;
   }

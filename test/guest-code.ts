@@ -14,7 +14,7 @@ import { buildEngine } from "../jit/runtime-module.js";
 import { DEFAULT_TRANSLATOR_OPTIONS, Translator } from "../jit/translator.js";
 import { WasmBuilder } from "../jit/wasm.js";
 
-const GUEST_BASE = 0x10000;
+export const GUEST_BASE = 0x10000;
 /** Code may be put in [CODE, CODE + CODE_BYTES). */
 export const CODE = 0x400000;
 const CODE_BYTES = 0x1000;
@@ -40,6 +40,8 @@ export interface GuestCode {
   readonly cpu: CpuState;
   readonly counters: Counters;
   readonly arena: CodeArena;
+  /** Guest memory from GUEST_BASE on. */
+  readonly bytes: Uint8Array;
   /** Sets or clears a probe; may be called by hooks. */
   setProbe(pc: number): void;
   clearProbe(pc: number): void;
@@ -62,7 +64,7 @@ export interface GuestCodeOptions {
  * @param options.countsInstructions as in MachineOptions; by default no
  */
 export function guestCode(
-  pieces: ReadonlyMap<number, readonly number[]>,
+  pieces: ReadonlyMap<number, ArrayLike<number>>,
   moduleInstructions: number,
   hooks: (cpu: CpuState) => Partial<ExecutionHooks>,
   { program = {}, hot = 0, countsInstructions = false }: GuestCodeOptions = {},
@@ -158,6 +160,7 @@ export function guestCode(
     cpu,
     counters,
     arena,
+    bytes,
     setProbe(pc) {
       probes.set(pc);
       forget(pc);

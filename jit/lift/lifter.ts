@@ -53,7 +53,7 @@ export interface FlagDefinition {
 const LOWEST_MAPPING = 0x400000;
 
 /** Wasm address of one access: expression and constant offset. */
-interface Address {
+export interface Address {
   readonly base: Expr;
   readonly offset: number;
 }
@@ -85,7 +85,7 @@ export class Lifter {
   target: Value | null = null;
 
   readonly w: WasmBuilder;
-  protected readonly options: LifterOptions;
+  readonly options: LifterOptions;
   private statements: Expr[] = [];
   private localTypes: Type[] = [];
   private paramCount = 0;
