@@ -222,6 +222,10 @@ export class RegionEmitter {
         this.handOverFlags(index, [end.to]);
         l.moveStatements(out);
         return this.goto(state, end.to, out);
+      case "enter":
+        this.handOverFlags(index, [end.to]);
+        l.moveStatements(out);
+        return this.goto({ ...state, dirty: dirty & ~end.dead }, end.to, out);
       case "branch": {
         const condition = l.branchCondition!;
         this.handOverFlags(index, [end.taken, end.fall]);

@@ -83,7 +83,7 @@ export function inlineCalls(region: Region, options: InlineOptions): Region {
     const isGuarded = computed || known !== null;
     const entered: Terminator = isGuarded
       ? { kind: "guard", likely: target, computed, known, to, next }
-      : { kind: "jump", to };
+      : { kind: "enter", to, dead: deadAfter(callee) & ~readFirst(callee) };
     blocks[at] = { pc, probe, items, end: entered };
   }
   return blocks.length === region.blocks.length ? region : inReversePostorder(region, blocks);
@@ -139,6 +139,28 @@ function deadAfter({ function: info, blocks }: Region): RegisterSet {
   if (info?.origin !== "asm") return 0;
   for (const { items } of blocks) for (const item of items) written |= item.registersWritten;
   return written & ALL_XMM & ~xmmBit(15);
+}
+
+/** Registers that code of the region reads before it has written them. */
+function readFirst({ blocks }: Region): RegisterSet {
+  const readIn = new Int32Array(blocks.length);
+  for (let changed = true; changed;) {
+    changed = false;
+    for (let b = blocks.length - 1; b >= 0; b--) {
+      const { items, end } = blocks[b]!;
+      let read = 0;
+      for (const to of successors(end)) read |= readIn[to]!;
+      for (let i = items.length - 1; i >= 0; i--) {
+        const { registersRead, registersWritten } = items[i]!;
+        read = (read & ~registersWritten) | registersRead;
+      }
+      if (read !== readIn[b]) {
+        readIn[b] = read;
+        changed = true;
+      }
+    }
+  }
+  return readIn[0]!;
 }
 
 /** After these a return would go past the mirrored frame of the caller, or control has no frame to come back to. */

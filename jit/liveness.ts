@@ -30,9 +30,16 @@ export interface Needed {
   readonly flags: FlagSet;
 }
 
-const EVERYTHING: Needed = { registers: ALL_REGISTERS, flags: ALL_FLAGS };
-const NOTHING: Needed = { registers: 0, flags: 0 };
+export const EVERYTHING: Needed = { registers: ALL_REGISTERS, flags: ALL_FLAGS };
+export const NOTHING: Needed = { registers: 0, flags: 0 };
 const ALL_BUT_FLAGS: Needed = { registers: ALL_REGISTERS, flags: DF };
+
+/** What may be read where one of two ways is taken. */
+export const either = (a: Needed, b: Needed): Needed => ({
+  registers: a.registers | b.registers,
+  flags: a.flags | b.flags,
+});
+
 const rsp = gprBit(RSP);
 
 const set = (...registers: number[]): RegisterSet => registers.reduce((mask, register) => mask | gprBit(register), 0);
@@ -44,12 +51,15 @@ const xmmBelow = (count: number): RegisterSet => {
 // Go's ABIInternal (cmd/compile ABI document): results and arguments in RAX RBX RCX RDI RSI R8-R11 and X0-X14;
 // RDX is the closure context on entry; RSP, RBP, R14 (g) and X15 (zero) are kept.
 const INTERNAL_RESULTS = set(0, 3, 1, 7, 6, 8, 9, 10, 11, RSP, 5, 14) | xmmBelow(16);
+/** What signal handlers and tracebacks go by: RSP, RBP, R14 (g). */
+const ALWAYS_VALID = set(RSP, 5, 14);
 const INTERNAL_ARGUMENTS = INTERNAL_RESULTS | set(2);
 // ABI0: everything on the stack; RDX is the closure context; deferproc's caller tests RAX.
 const STACK_RESULTS = set(RSP, 5, 0);
 const STACK_ARGUMENTS = set(RSP, 5, 2);
 
-function compilerNeeded(convention: CallingConvention, call: boolean): Needed {
+/** What may be read after a call (by the callee) or a return of compiled code. */
+export function compilerNeeded(convention: CallingConvention, call: boolean): Needed {
   switch (convention) {
     case "internal":
       return { registers: call ? INTERNAL_ARGUMENTS : INTERNAL_RESULTS, flags: DF };
@@ -69,11 +79,7 @@ export function neededAtExit(source: CodeSource, region: Region, block: Block): 
       return compilerNeeded(source.convention, false);
     case "call": {
       const { target, keepsFlags } = block.end;
-      // Hand-written code may expect any register, but no flags, and most of it leaves none.
-      if (target >= 0 && source.functionAt(target)?.origin !== "compiler")
-        return keepsFlags ? EVERYTHING : ALL_BUT_FLAGS;
-      // A computed call's target may be hand-written, but is called by the convention.
-      return compilerNeeded(source.convention, true);
+      return neededByCallee(source, target, () => keepsFlags);
     }
     case "guard":
       return compilerNeeded(source.convention, true);
@@ -99,13 +105,28 @@ function neededByHandWritten(source: CodeSource, region: Region, { end }: Block)
 export const popsFlags = ({ items }: Block): boolean =>
   items.some(({ flagsWritten }) => (flagsWritten & ALL_FLAGS) === ALL_FLAGS);
 
+/**
+ * What may be read after a call in compiled code, by the callee or by who goes on after it.
+ * @param target -1 if computed
+ * @param keepsFlags whether the callee writes no flags
+ */
+export function neededByCallee(source: CodeSource, target: number, keepsFlags: () => boolean): Needed {
+  // Hand-written code may expect any register, but no flags, and most of it leaves none.
+  if (target >= 0 && source.functionAt(target)?.origin !== "compiler") return keepsFlags() ? EVERYTHING : ALL_BUT_FLAGS;
+  // A computed call's target may be hand-written, but is called by the convention.
+  return compilerNeeded(source.convention, true);
+}
+
 /** What may be read after leaving over `edge` to another place of the program. */
-export function neededOverEdge(source: CodeSource, region: Region, { exit, flags = ALL_FLAGS }: ExitEdge): Needed {
-  const inside: Needed = { registers: ALL_REGISTERS, flags };
-  if (region.function?.origin !== "compiler") return inside;
+export function neededOverEdge(source: CodeSource, region: Region, { exit, needed = EVERYTHING }: ExitEdge): Needed {
+  // Where nothing is known of the program, somebody may look at it with a debugger.
+  if (region.function?.origin !== "compiler" || source.convention === "none") {
+    return { registers: ALL_REGISTERS, flags: needed.flags };
+  }
   const target = source.functionAt(exit);
-  // Inside the function any register may be live, and a comparison's flags.
-  if (target?.start !== exit || exit === region.function.start) return inside;
+  if (target?.start !== exit || exit === region.function.start) {
+    return { registers: needed.registers | ALWAYS_VALID, flags: needed.flags };
+  }
   return target.origin === "compiler" ? compilerNeeded(source.convention, true) : ALL_BUT_FLAGS;
 }
 
@@ -120,6 +141,7 @@ function exitEdges(block: Block): ExitEdge[] {
   switch (end.kind) {
     case "fall":
     case "jump":
+    case "enter":
       return isExit(end.to) ? [end.to] : [];
     case "resume":
       return isExit(end.next) ? [end.next] : [];
@@ -141,7 +163,7 @@ export function analyseLiveness(source: CodeSource, region: Region, flow: Flow):
   const reads = new Int32Array(count);
   const flagReads = new Uint8Array(count);
   const leaves = new Uint8Array(count);
-  // Registers that are not dirty any more after a block, whatever it does.
+  // Registers that are neither dirty nor live any more after a block, whatever it does.
   const dead = new Int32Array(count);
   for (let b = 0; b < count; b++) {
     const block = blocks[b]!;
@@ -162,7 +184,7 @@ export function analyseLiveness(source: CodeSource, region: Region, flow: Flow):
     reads[b] = read;
     flagReads[b] = flagsRead;
     leaves[b] = leavesAndReturns(block) ? 1 : 0;
-    dead[b] = block.end.kind === "resume" ? block.end.dead : 0;
+    dead[b] = block.end.kind === "resume" || block.end.kind === "enter" ? block.end.dead : 0;
   }
 
   // Forward: what is dirty where. A block that leaves and returns comes back clean.
@@ -214,7 +236,7 @@ export function analyseLiveness(source: CodeSource, region: Region, flow: Flow):
       if (!leaves[b]) {
         const successors = flow.successors[b]!;
         for (let i = 0; i < successors.length; i++) {
-          registers |= registersIn[successors[i]!]!;
+          registers |= registersIn[successors[i]!]! & ~dead[b]!;
           flags |= flagsIn[successors[i]!]!;
         }
         registersOut[b] = registers;
@@ -260,8 +282,7 @@ function neededAtEnd(source: CodeSource, region: Region, block: Block): Needed {
   }
   let needed = block.end.kind === "resume" ? neededAtExit(source, region, block) : NOTHING;
   for (const edge of exitEdges(block)) {
-    const { registers, flags } = neededOverEdge(source, region, edge);
-    needed = { registers: needed.registers | registers, flags: needed.flags | flags };
+    needed = either(needed, neededOverEdge(source, region, edge));
   }
   return needed;
 }

@@ -8,12 +8,13 @@ import { InstructionDecoder, mnemonicName, OP_GPR, OP_MEM, type Insn } from "./d
 import { recognise, type KnownFunction } from "./known/recognise.js";
 import { entryFor, flagsRead, flagsWritten, registersRead, registersWritten } from "./lift/index.js";
 import type { BlockEnd, InstructionEntry } from "./lift/entry.js";
-import { ALL_FLAGS, gprBit, RSP, STATUS_FLAGS, type FlagSet, type RegisterSet } from "./registers.js";
+import { compilerNeeded, either, EVERYTHING, neededByCallee, NOTHING, type Needed } from "./liveness.js";
+import { gprBit, RSP, type FlagSet, type RegisterSet } from "./registers.js";
 
-/** Way out of the region to a guest address. `flags` are those that may be read there; default: all. */
+/** Way out of the region to a guest address, and what may be read there; default: everything. */
 export interface ExitEdge {
   readonly exit: number;
-  readonly flags?: FlagSet;
+  readonly needed?: Needed;
 }
 
 /** Where control goes: to a block of the region (by index), or out of it. */
@@ -25,6 +26,8 @@ export type Terminator =
   | { readonly kind: "fall"; readonly to: Edge }
   /** Direct jump. */
   | { readonly kind: "jump"; readonly to: Edge }
+  /** Entry of an inlined callee, which reads nothing of the registers `dead`; nor does anybody after it. */
+  | { readonly kind: "enter"; readonly to: Edge; readonly dead: RegisterSet }
   /** Conditional branch. */
   | { readonly kind: "branch"; readonly taken: Edge; readonly fall: Edge }
   /** Jump through a table of constant targets, indexed by a register; other indices are left to the dispatcher. */
@@ -101,8 +104,8 @@ const MAX_TABLE = 512;
 const MOST_COPIES = 16;
 const RECENT_REGIONS = 200;
 const RECENT_ITEMS = 30_000;
-/** Instructions behind an exit that are looked at for readers of flags. */
-const FLAGS_LOOK_AHEAD = 8;
+/** Instructions behind an exit that are looked at for what they read. */
+const LOOK_AHEAD = 12;
 
 /** The successors inside the region. */
 export function successors(end: Terminator): number[] {
@@ -113,6 +116,7 @@ export function successors(end: Terminator): number[] {
   switch (end.kind) {
     case "fall":
     case "jump":
+    case "enter":
       add(end.to);
       break;
     case "branch":
@@ -151,6 +155,8 @@ export function mapEdges(end: Terminator, map: (edge: Edge) => Edge): Terminator
       return { kind: "fall", to: map(end.to) };
     case "jump":
       return { kind: "jump", to: map(end.to) };
+    case "enter":
+      return { kind: "enter", to: map(end.to), dead: end.dead };
     case "branch":
       return { kind: "branch", taken: map(end.taken), fall: map(end.fall) };
     case "table":
@@ -199,6 +205,8 @@ const ALL_ALIKE: Profile = {
 interface Window {
   readonly low: number;
   readonly high: number;
+  /** Whose code that is, if known. */
+  readonly function: FunctionInfo | null;
 }
 
 /** What has been found from an entry on. */
@@ -213,6 +221,7 @@ interface Explored {
 /** Finds regions; one instance can be used for any number of them. */
 export class RegionFinder {
   private readonly decoder = new InstructionDecoder();
+  private readonly calleeDecoder = new InstructionDecoder();
   private readonly source: CodeSource;
   private readonly profile: Profile;
 
@@ -309,25 +318,27 @@ export class RegionFinder {
   private returnsWithoutFlags(target: number, info: FunctionInfo): boolean {
     const window = this.window(target, info);
     if (!window) return false;
-    this.decoder.open(window.bytes, window.start);
+    // The other one may be open at the caller's code.
+    const decoder = this.calleeDecoder;
+    decoder.open(window.bytes, window.start);
     try {
       for (let pc = target; pc < window.start + window.bytes.length;) {
-        const item = this.itemAt(pc);
+        const item = this.itemAt(pc, decoder);
         if (!("insn" in item) || item.flagsWritten) return false;
         if (item.entry.ends) return item.entry.ends === "return";
         pc = item.insn.next;
       }
       return false;
     } finally {
-      this.decoder.close();
+      decoder.close();
     }
   }
 
   /** The instruction at `pc` in the decoder's window; as it is if no entry lifts it. */
-  private itemAt(pc: number): Item | Insn {
+  private itemAt(pc: number, decoder = this.decoder): Item | Insn {
     let item = this.items.get(pc);
     if (item) return item;
-    const insn = this.decoder.decode(pc);
+    const insn = decoder.decode(pc);
     const entry = entryFor(insn);
     if (!entry) return insn;
     item = itemOf(entry, insn);
@@ -336,29 +347,46 @@ export class RegionFinder {
   }
 
   /**
-   * Flags that code at `pc` of the decoder's window may read before it writes them: most comparisons have one reader.
-   * @param flags those in question
+   * What code at `pc` of the decoder's window may read before it writes it. Most comparisons have one reader, and what leaves
+   * the region soon calls or returns.
+   * @param asked what is in question
    * @param budget how many instructions are looked at
    */
-  private flagsReadAt(pc: number, window: Window, flags: FlagSet = ALL_FLAGS, budget = FLAGS_LOOK_AHEAD): FlagSet {
-    let read: FlagSet = 0;
+  private neededAt(pc: number, window: Window, asked: Needed = EVERYTHING, budget = LOOK_AHEAD): Needed {
+    let { registers, flags } = asked;
+    let read = NOTHING;
     for (; budget > 0; budget--) {
       if (pc < window.low || pc >= window.high || this.source.probeAt(pc) >= 0) break;
       const item = this.itemAt(pc);
       if (!("insn" in item)) break;
-      read |= item.flagsRead & flags;
-      flags &= ~(item.flagsRead | item.flagsWritten);
-      if ((flags & STATUS_FLAGS) === 0) break;
       const { insn, entry } = item;
+      read = either(read, { registers: item.registersRead & registers, flags: item.flagsRead & flags });
+      registers &= ~(item.registersRead | item.registersWritten);
+      flags &= ~(item.flagsRead | item.flagsWritten);
       if (entry.ends === "branch") {
-        for (const to of [insn.target, insn.next]) read |= this.flagsReadAt(to, window, flags, budget >> 1);
+        for (const to of [insn.target, insn.next]) {
+          read = either(read, this.neededAt(to, window, { registers, flags }, budget >> 1));
+        }
         return read;
+      }
+      if (entry.ends === "call" || entry.ends === "return") {
+        const behind = this.neededBehind(item, window.function);
+        return either(read, { registers: registers & behind.registers, flags: flags & behind.flags });
       }
       const goesOn = entry.ends === undefined || (entry.ends === "jump" && insn.target >= 0);
       if (!goesOn) break;
       pc = entry.ends ? insn.target : insn.next;
     }
-    return read | flags;
+    return either(read, { registers, flags });
+  }
+
+  /** What may be read after a call or a return in a function. */
+  private neededBehind({ entry, insn }: Item, info: FunctionInfo | null): Needed {
+    const { convention } = this.source;
+    if (info?.origin !== "compiler") return EVERYTHING;
+    return entry.ends === "return"
+      ? compilerNeeded(convention, false)
+      : neededByCallee(this.source, insn.target, () => this.keepsFlags(insn.target));
   }
 
   /** @param profile by which some edges leave the region */
@@ -370,7 +398,7 @@ export class RegionFinder {
     if (this.items.size > RECENT_ITEMS) this.items.clear();
     try {
       const { start, bytes } = window;
-      return this.explore(entry, limit, info, { low: start, high: start + bytes.length }, profile);
+      return this.explore(entry, limit, info, { low: start, high: start + bytes.length, function: info }, profile);
     } finally {
       this.decoder.close();
     }
@@ -384,13 +412,8 @@ export class RegionFinder {
     return start + bytes.length > entry ? { bytes, start } : null;
   }
 
-  private explore(
-    entry: number,
-    limit: number,
-    info: FunctionInfo | null,
-    { low, high }: Window,
-    profile: Profile,
-  ): Region {
+  private explore(entry: number, limit: number, info: FunctionInfo | null, window: Window, profile: Profile): Region {
+    const { low, high } = window;
     const insns = new Map<number, Item | Insn>();
     const leaders = new Set<number>([entry]);
     const tables = new Map<number, { index: number; targets: number[] }>();
@@ -442,7 +465,7 @@ export class RegionFinder {
         break;
       }
     }
-    return this.build(entry, info, { low, high }, { insns, leaders, tables });
+    return this.build(entry, info, window, { insns, leaders, tables });
   }
 
   /**
@@ -504,7 +527,7 @@ export class RegionFinder {
     order.forEach((pc, index) => indexOf.set(pc, index));
     const edge = (pc: number): Edge => {
       const block = indexOf.get(pc);
-      return block === undefined ? { exit: pc, flags: this.flagsReadAt(pc, window) } : { block };
+      return block === undefined ? { exit: pc, needed: this.neededAt(pc, window) } : { block };
     };
     for (const pc of order) {
       const draft = drafts.get(pc)!;

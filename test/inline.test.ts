@@ -3,12 +3,13 @@ import { expect, test } from "vitest";
 import type { CodeSource } from "../jit/code-source.js";
 import { ENDED } from "../jit/executor.js";
 import { RegionFinder, type Profile } from "../jit/region.js";
-import { ALL_FLAGS, CF, DF, OF, SF, xmmBit, ZF } from "../jit/registers.js";
+import { ALL_FLAGS, ALL_REGISTERS, CF, DF, gprBit, OF, RAX, RCX, SF, xmmBit, ZF } from "../jit/registers.js";
 import { call, CODE, FIRST_RSP, guestCode, word } from "./guest-code.js";
 
 const CALLEE = CODE + 0x80;
 const END = CALLEE + 0x80;
 const RSP = 4;
+const R12 = 12;
 const NOPS = 30;
 
 /** 30 times nop; mov rax, [rdi]; ret: too long for a leaf that is not hot. */
@@ -114,8 +115,8 @@ const withRareWay = [
   ...[0x0f, 0x94, 0xc0, 0x0f, 0xb6, 0xc0, 0x0f, 0xaf, 0xc1, 0xc3],
 ];
 
-test("a way out says which flags may be read there", () => {
-  const read = (code: readonly number[]) => {
+test("a way out says what may be read there", () => {
+  const neededAt = (code: readonly number[]) => {
     // jz out; ret; out: …
     const bytes = new Uint8Array([0x74, 0x01, 0xc3, ...code, ...new Array<number>(16).fill(0xc3)]);
     const finder = new RegionFinder(
@@ -123,22 +124,31 @@ test("a way out says which flags may be read there", () => {
       { ...followsAll, isFollowed: (_, taken) => !taken },
     );
     const { end } = finder.find(CODE, 100)!.blocks[0]!;
-    return end.kind === "branch" && "exit" in end.taken ? end.taken.flags : undefined;
+    return end.kind === "branch" && "exit" in end.taken ? end.taken.needed : undefined;
   };
+  const read = (code: readonly number[]) => neededAt(code)?.flags;
   // cmp eax, ecx; sete al
   expect(read([0x39, 0xc8, 0x0f, 0x94, 0xc0])).toBe(DF);
   // sete al; cmp eax, ecx
   expect(read([0x0f, 0x94, 0xc0, 0x39, 0xc8])).toBe(DF | ZF);
   // jg to the next; cmp eax, ecx
   expect(read([0x7f, 0x00, 0x39, 0xc8])).toBe(DF | ZF | SF | OF);
-  // jg to a return, where the look-ahead ends: the other flags may be read behind it.
-  expect(read([0x7f, 0x01, 0x90, 0xc3])).toBe(ALL_FLAGS);
+  // jg to a return, which leaves no flags
+  expect(read([0x7f, 0x01, 0x90, 0xc3])).toBe(DF | ZF | SF | OF);
   // inc eax; cmp leaves nothing of the carry
   expect(read([0xff, 0xc0, 0x39, 0xc8])).toBe(DF);
   // inc eax; setb al; cmp
   expect(read([0xff, 0xc0, 0x0f, 0x92, 0xc0, 0x39, 0xc8])).toBe(DF | CF);
   // a call
-  expect(read(call(CODE + 3, CALLEE))).toBe(ALL_FLAGS);
+  expect(read(call(CODE + 3, CALLEE))).toBe(DF);
+  // a computed jump, where the look-ahead ends: jmp rdx
+  expect(read([0xff, 0xe2])).toBe(ALL_FLAGS);
+  // mov ecx, [rax]; mov r12d, edx; jmp rdx: all but what is written, and RDX is read.
+  const registers = neededAt([0x8b, 0x08, 0x41, 0x89, 0xd4, 0xff, 0xe2])!.registers;
+  expect(~registers & ALL_REGISTERS).toBe(gprBit(RCX) | gprBit(R12));
+  // mov ecx, 0; ret:: arguments that were not touched may be results.
+  const results = neededAt([0xb9, ...word(0), 0xc3])!.registers;
+  expect(results & (gprBit(RAX) | gprBit(RCX) | gprBit(R12))).toBe(gprBit(RAX));
 });
 
 test("the rare ways of an inlined callee are detours", () => {
