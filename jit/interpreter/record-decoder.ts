@@ -235,7 +235,8 @@ export class RecordDecoder extends Records {
     view.setUint16(record + R_BASE, fs && base < 0 ? CPU_FS_BASE : place(base), true);
     view.setUint16(record + R_INDEX, fs && base >= 0 ? CPU_FS_BASE : place(index), true);
     view.setInt32(record + R_DISP, disp, true);
-    view.setUint8(record + R_SCALE, Math.log2(scale));
+    // An SIB byte without an index may have a scale all the same.
+    view.setUint8(record + R_SCALE, index < 0 ? 0 : Math.log2(scale));
   }
 
   private fill(record: number, handler: number, pc: number, length: number): void {
