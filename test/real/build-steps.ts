@@ -60,8 +60,11 @@ export function prepareBuild(toolchain: Toolchain, fixture: string): Build {
     } else if (line.startsWith("cd ")) {
       cwd = path.resolve(source, line.slice(3));
     } else if (line.includes("<< 'EOF'")) {
-      const end = script.indexOf("EOF", at);
-      steps.push({ kind: "shell", cwd, script: script.slice(at, end + 1).join("\n") });
+      // JSON is printed without a line feed at its end.
+      const end = script.findIndex((text, index) => index > at && text.endsWith("EOF"));
+      const last = script[end]!.slice(0, -"EOF".length);
+      const content = [...script.slice(at, end), ...(last ? [last] : [])];
+      steps.push({ kind: "shell", cwd, script: [...content, "EOF"].join("\n") });
       at = end;
     } else if (/^(mkdir|cp|echo) /.test(line)) {
       steps.push({ kind: "shell", cwd, script: line });

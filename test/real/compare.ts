@@ -104,6 +104,7 @@ export async function compareBuild(
     const native = await runCommand({ words, cwd, env, timeoutMs: options.timeoutMs });
     const nativeFiles = readOutputs(step.words);
     const differences = [...endingDifferences(native, gojit), ...fileDifferences(nativeFiles, gojitFiles)];
+    if (native.status !== 0) differences.push(`status ${native.status} natively: ${excerpt(native.stderr, 0)}`);
     const total = totals.get(step.tool) ?? noSteps();
     totals.set(step.tool, total);
     total.steps++;

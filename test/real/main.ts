@@ -7,6 +7,7 @@
  * case, with time and peak memory of both runs; status 1 when anything differs. `--gojit` hands an option to `gojit run`.
  * Programs come from npm packages (programs.ts) and are kept in the user's cache directory, below `gojit-real`.
  */
+import { existsSync } from "node:fs";
 import { isDeepStrictEqual, parseArgs } from "node:util";
 import { nativeRunsHere } from "../guests/run.js";
 import { bootstraps } from "../native-bootstrap.js";
@@ -103,6 +104,8 @@ async function buildAndRun(toolchain: Toolchain, fixture: string, packagesDone: 
     if (step.kind === "tool" && step.package !== "main" && step.package !== "" && compared(step))
       packagesDone.add(step.package);
   }
+  // What failed has been reported.
+  if (!existsSync(build.executable)) return;
   report(`${title}: run it`, await compareCase(build.executable, { name: "", args: [], prepare: () => {} }, options));
   if (fixture !== "hello") return;
   const vet = vetCase(toolchain, build);

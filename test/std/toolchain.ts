@@ -49,5 +49,6 @@ export function buildTests({ go, goRoot, workDir }: Toolchain, name: string): Te
   // Debian's packages may lack the file that the tests of time read; the same data can be built in.
   const zones = existsSync(path.join(goRoot, "lib", "time", "zoneinfo.zip")) ? [] : ["-tags=timetzdata"];
   askGo(go, ["test", "-c", ...zones, "-o", file, "."], directory);
+  if (!existsSync(file)) throw new Error("it has no tests");
   return { name, file, directory };
 }
