@@ -153,8 +153,9 @@ export class GuestProcess {
         if (back?.reason !== "step") return back;
         tid = back.thread;
         registers = this.debug.registers(this.heldThread(tid));
-        // The call was the line's last instruction.
-        if (functions.line(registers.rip) === line) continue;
+        // Elsewhere: the call was the line's last instruction, or the signal came right after the return.
+        const isOnLine = this.position(registers).depth === start.depth && functions.line(registers.rip) === line;
+        if (isOnLine) continue;
         return back;
       }
       if (now.depth !== start.depth || functions.line(registers.rip) !== line) return stop;
