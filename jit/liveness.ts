@@ -51,12 +51,12 @@ const xmmBelow = (count: number): RegisterSet => {
 // Go's ABIInternal (cmd/compile ABI document): results and arguments in RAX RBX RCX RDI RSI R8-R11 and X0-X14;
 // RDX is the closure context on entry; RSP, RBP, R14 (g) and X15 (zero) are kept.
 const INTERNAL_RESULTS = set(0, 3, 1, 7, 6, 8, 9, 10, 11, RSP, 5, 14) | xmmBelow(16);
-/** What signal handlers and tracebacks go by: RSP, RBP, R14 (g). */
-const ALWAYS_VALID = set(RSP, 5, 14);
 const INTERNAL_ARGUMENTS = INTERNAL_RESULTS | set(2);
 // ABI0: everything on the stack; RDX is the closure context; deferproc's caller tests RAX.
 const STACK_RESULTS = set(RSP, 5, 0);
 const STACK_ARGUMENTS = set(RSP, 5, 2);
+/** What signal handlers and tracebacks go by: RSP, RBP, R14 (g). */
+const ALWAYS_VALID = set(RSP, 5, 14);
 
 /** What may be read after a call (by the callee) or a return of compiled code. */
 export function compilerNeeded(convention: CallingConvention, call: boolean): Needed {

@@ -398,7 +398,7 @@ export class RegionFinder {
     if (this.items.size > RECENT_ITEMS) this.items.clear();
     try {
       const { start, bytes } = window;
-      return this.explore(entry, limit, info, { low: start, high: start + bytes.length, function: info }, profile);
+      return this.explore(entry, limit, { low: start, high: start + bytes.length, function: info }, profile);
     } finally {
       this.decoder.close();
     }
@@ -412,7 +412,7 @@ export class RegionFinder {
     return start + bytes.length > entry ? { bytes, start } : null;
   }
 
-  private explore(entry: number, limit: number, info: FunctionInfo | null, window: Window, profile: Profile): Region {
+  private explore(entry: number, limit: number, window: Window, profile: Profile): Region {
     const { low, high } = window;
     const insns = new Map<number, Item | Insn>();
     const leaders = new Set<number>([entry]);
@@ -465,7 +465,7 @@ export class RegionFinder {
         break;
       }
     }
-    return this.build(entry, info, window, { insns, leaders, tables });
+    return this.build(entry, window, { insns, leaders, tables });
   }
 
   /**
@@ -495,12 +495,8 @@ export class RegionFinder {
     return targets.length ? { index: memory.index, targets } : null;
   }
 
-  private build(
-    entry: number,
-    info: FunctionInfo | null,
-    window: Window,
-    { insns, leaders, tables }: Explored,
-  ): Region {
+  private build(entry: number, window: Window, { insns, leaders, tables }: Explored): Region {
+    const info = window.function;
     const blocks: Block[] = [];
     const indexOf = new Map<number, number>();
     // Depth-first from the entry; postorder reversed at the end.

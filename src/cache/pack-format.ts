@@ -14,14 +14,14 @@
  *         72     4  instructions decoded
  *         76     4  0
  *         80        description: JSON, padded with spaces; see PackDescription
- *                   the arena's tables: per slot four words in four tables, per module four words; see code-arena.ts
+ *                   the arena's tables: per slot four words in four tables, per module five words; see code-arena.ts
  *                   code: bytes and trap maps of the modules
  *                   places of the leaves, then records and leaves: see interpreter/layout.ts
  */
 import type { ArenaSize } from "../../jit/code-arena.js";
 import type { RecordSize } from "../../jit/interpreter/records.js";
 
-const MAGIC = new Uint8Array([...new TextEncoder().encode("GOJITPK"), 2]);
+const MAGIC = new Uint8Array([...new TextEncoder().encode("GOJITPK"), 3]);
 export const PREFIX_BYTES = 80;
 export const KEY_BYTES = 32;
 const KEY_AT = MAGIC.length;
