@@ -281,16 +281,30 @@ export class RegionEmitter {
       case "call":
         return this.call(state, block, end.target, lastInsn(block).next, end.next, out);
       case "guard": {
-        this.handOverFlags(index, [end.to]);
+        const { likely, computed, known, next } = end;
+        this.handOverFlags(
+          index,
+          likely.map(({ to }) => to),
+        );
         l.moveStatements(out);
         const elsewhere: Expr[] = [];
-        const conditions = [
-          ...(end.computed ? [w.i32.ne(l.get(l.target!), w.i32.const(end.likely))] : []),
-          ...(end.known ? [startsAhead(w, l, end.known)] : []),
-        ];
-        this.call(state, block, end.computed ? -1 : end.likely, lastInsn(block).next, end.next, elsewhere);
-        out.push(w.if(conditions.reduce(w.i32.or), w.block(null, elsewhere)));
-        return this.goto(state, end.to, out);
+        this.call(state, block, computed ? -1 : likely[0]!.target, lastInsn(block).next, next, elsewhere);
+        const compare = (at: number, other: readonly Expr[], to: Expr[]): void => {
+          const conditions = [
+            ...(computed ? [w.i32.ne(l.get(l.target!), w.i32.const(likely[at]!.target))] : []),
+            ...(known ? [startsAhead(w, l, known)] : []),
+          ];
+          to.push(w.if(conditions.reduce(w.i32.or), w.block(null, other)));
+          this.goto(state, likely[at]!.to, to);
+        };
+        // The innermost first.
+        let other = elsewhere;
+        for (let at = likely.length - 1; at > 0; at--) {
+          const arm: Expr[] = [];
+          compare(at, other, arm);
+          other = arm;
+        }
+        return compare(0, other, out);
       }
       case "detour":
         return this.call(state, block, end.to.exit, end.expected, end.next, out);

@@ -12,6 +12,7 @@ import {
   type Block,
   type Edge,
   type ExitEdge,
+  type GuardTarget,
   type Region,
   type Terminator,
 } from "./region.js";
@@ -40,8 +41,8 @@ export interface InlineOptions {
   readonly find: FindCallee;
   /** True if the function at an address runs often. */
   readonly isHot: (pc: number) => boolean;
-  /** Where the computed call at an address nearly always goes, or -1. */
-  readonly likelyTarget: (pc: number) => number;
+  /** Where the computed call at an address goes most of the time, the likeliest target first; empty if not known. */
+  readonly likelyTargets: (pc: number) => readonly number[];
   /** True if there may be one copy more of the long function at an address; it will be made. */
   readonly mayCopy: (pc: number) => boolean;
   /** Of the usual number of instructions that may be added. */
@@ -50,61 +51,71 @@ export interface InlineOptions {
 
 /**
  * Replaces calls of small or hot functions in compiled code, the first ones first: direct calls, and computed
- * ones that nearly always go to the same function.
+ * ones that go to one or two functions most of the time.
  */
 export function inlineCalls(region: Region, options: InlineOptions): Region {
   if (region.function?.origin !== "compiler") return region;
-  const { find, isHot, likelyTarget, mayCopy, share } = options;
+  const { find, isHot, likelyTargets, mayCopy, share } = options;
   const blocks = [...region.blocks];
   const depths = blocks.map(() => 0);
   let added = 0;
-  for (let at = 0; at < blocks.length; at++) {
-    const { pc, probe, items, end } = blocks[at]!;
-    const site = callSite(blocks[at]!, likelyTarget);
-    if (!site || depths[at]! >= MAX_DEPTH) continue;
-    const { target, next, expected, computed } = site;
+  /** The callee at `target` if it may be inlined in place of `end`. */
+  const inlinable = (target: number, computed: boolean, end: Terminator): Region | null => {
     const recursive = target === region.entry;
     const hot = !recursive && isHot(target);
-    if ((computed || end.kind === "detour") && !hot) continue;
+    if ((computed || end.kind === "detour") && !hot) return null;
     const callee = find(target, hot ? HOT_INSTRUCTIONS : CALLEE_INSTRUCTIONS, hot);
-    if (!callee || !canInline(callee, hot)) continue;
+    if (!callee || !canInline(callee, hot)) return null;
+    if (computed && callee.known) return null;
     // Of what inlined callees leave to, only the rest of hand-written functions that are in two parts.
-    if (end.kind === "detour" && callee.function!.origin !== "asm") continue;
+    if (end.kind === "detour" && callee.function!.origin !== "asm") return null;
     const most = hot || recursive ? Infinity : isLeaf(callee) ? LEAF_INSTRUCTIONS : WRAPPER_INSTRUCTIONS;
-    if (callee.instructionCount > most) continue;
+    if (callee.instructionCount > most) return null;
     const budget = (hot ? ADDED_HOT_INSTRUCTIONS : ADDED_INSTRUCTIONS) * share;
-    if (added + callee.instructionCount > budget) continue;
-    if (callee.instructionCount > CALLEE_INSTRUCTIONS && !mayCopy(target)) continue;
-    added += callee.instructionCount;
-    const to = { block: blocks.length };
-    blocks.push(...inlinedBlocks(callee, to.block, expected, next));
-    while (depths.length < blocks.length) depths.push(depths[at]! + 1);
-    const { known } = callee;
-    const isGuarded = computed || known !== null;
-    const entered: Terminator = isGuarded
-      ? { kind: "guard", likely: target, computed, known, to, next }
-      : { kind: "enter", to, dead: deadAfter(callee) & ~readFirst(callee) };
-    blocks[at] = { pc, probe, items, end: entered };
+    if (added + callee.instructionCount > budget) return null;
+    return callee.instructionCount > CALLEE_INSTRUCTIONS && !mayCopy(target) ? null : callee;
+  };
+  for (let at = 0; at < blocks.length; at++) {
+    const { pc, probe, items, end } = blocks[at]!;
+    const site = callSite(blocks[at]!, likelyTargets);
+    if (!site || depths[at]! >= MAX_DEPTH) continue;
+    const { targets, next, expected, computed } = site;
+    const likely: GuardTarget[] = [];
+    let entered: Terminator | null = null;
+    for (const target of targets) {
+      const callee = inlinable(target, computed, end);
+      if (!callee) continue;
+      added += callee.instructionCount;
+      const to = { block: blocks.length };
+      blocks.push(...inlinedBlocks(callee, to.block, expected, next));
+      while (depths.length < blocks.length) depths.push(depths[at]! + 1);
+      const { known } = callee;
+      likely.push({ target, to });
+      entered =
+        computed || known
+          ? { kind: "guard", likely, computed, known, next }
+          : { kind: "enter", to, dead: deadAfter(callee) & ~readFirst(callee) };
+    }
+    if (entered) blocks[at] = { pc, probe, items, end: entered };
   }
   return blocks.length === region.blocks.length ? region : inReversePostorder(region, blocks);
 }
 
 interface CallSite {
-  readonly target: number;
-  /** Whether `target` is only where the call nearly always goes. */
+  readonly targets: readonly number[];
+  /** Whether `targets` are only where the call goes most of the time. */
   readonly computed: boolean;
   /** The return address, and where control goes on if the callee returns there. */
   readonly expected: number;
   readonly next: Edge;
 }
 
-function callSite({ items, end }: Block, likelyTarget: InlineOptions["likelyTarget"]): CallSite | null {
-  if (end.kind === "detour") return { ...end, target: end.to.exit, computed: false };
+function callSite({ items, end }: Block, likelyTargets: InlineOptions["likelyTargets"]): CallSite | null {
+  if (end.kind === "detour") return { ...end, targets: [end.to.exit], computed: false };
   if (end.kind !== "call" || !("block" in end.next)) return null;
   const { insn } = items[items.length - 1]!;
   const computed = end.target < 0;
-  const target = computed ? likelyTarget(insn.pc) : end.target;
-  return target < 0 ? null : { target, computed, expected: insn.next, next: end.next };
+  return { targets: computed ? likelyTargets(insn.pc) : [end.target], computed, expected: insn.next, next: end.next };
 }
 
 /** The callee's blocks, to stand at index `base` on; its returns go on at `next`, its exits are detours. */

@@ -40,15 +40,14 @@ export type Terminator =
    */
   | { readonly kind: "call"; readonly target: number; readonly next: Edge; readonly keepsFlags: boolean }
   /**
-   * Call whose likely target is inlined at `to`. As `call` if it is `computed` and goes elsewhere after all, or if its
-   * target is a `known` function and has so much to do that a head start pays.
+   * Call whose likely targets are inlined, the likeliest first. As `call` if it is `computed` and goes elsewhere after
+   * all, or if its only target is a `known` function and has so much to do that a head start pays.
    */
   | {
       readonly kind: "guard";
-      readonly likely: number;
+      readonly likely: readonly GuardTarget[];
       readonly computed: boolean;
       readonly known: KnownFunction | null;
-      readonly to: Edge;
       readonly next: Edge;
     }
   | { readonly kind: "return" }
@@ -67,6 +66,12 @@ export type Terminator =
   | { readonly kind: "stop" }
   /** The bytes at `pc` are no instruction that has an entry. */
   | { readonly kind: "illegal"; readonly pc: number; readonly what: string };
+
+/** A likely target of a call, and where its inlined code is. */
+export interface GuardTarget {
+  readonly target: number;
+  readonly to: Edge;
+}
 
 /** An instruction with its entry and what it reads and writes. */
 export interface Item {
@@ -127,7 +132,7 @@ export function successors(end: Terminator): number[] {
       end.targets.forEach(add);
       break;
     case "guard":
-      add(end.to);
+      for (const { to } of end.likely) add(to);
       add(end.next);
       break;
     case "call":
@@ -166,10 +171,9 @@ export function mapEdges(end: Terminator, map: (edge: Edge) => Edge): Terminator
     case "guard":
       return {
         kind: "guard",
-        likely: end.likely,
+        likely: end.likely.map(({ target, to }) => ({ target, to: map(to) })),
         computed: end.computed,
         known: end.known,
-        to: map(end.to),
         next: map(end.next),
       };
     case "resume":
@@ -189,15 +193,15 @@ export interface Profile {
   readonly isHot: (pc: number) => boolean;
   /** False if control never or hardly ever goes over an edge of a conditional branch: it leaves the region then. */
   readonly isFollowed: (branch: Insn, taken: boolean) => boolean;
-  /** Where the computed call at an address nearly always goes, or -1. */
-  readonly likelyTarget: (pc: number) => number;
+  /** Where the computed call at an address goes most of the time, the likeliest target first; empty if not known. */
+  readonly likelyTargets: (pc: number) => readonly number[];
   /** False if control has never come to an address: jumps through tables leave the region to there. */
   readonly isReached: (pc: number) => boolean;
 }
 const ALL_ALIKE: Profile = {
   isHot: () => false,
   isFollowed: () => true,
-  likelyTarget: () => -1,
+  likelyTargets: () => [],
   isReached: () => true,
 };
 
@@ -253,7 +257,7 @@ export class RegionFinder {
     const region = inlineCalls(alone, {
       find: (pc, most, hot) => (hot ? this.findHotCallee(pc, most) : this.findCallee(pc, most)),
       isHot: this.profile.isHot,
-      likelyTarget: this.profile.likelyTarget,
+      likelyTargets: this.profile.likelyTargets,
       mayCopy: (pc) => this.mayCopy(pc),
       share,
     });

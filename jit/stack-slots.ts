@@ -119,7 +119,7 @@ export function findStackSlots({ blocks, function: info }: Region, flow: Flow): 
       case "call":
         return returned;
       case "guard":
-        return "block" in end.to && end.to.block === to ? state : returned;
+        return end.likely.some((likely) => "block" in likely.to && likely.to.block === to) ? state : returned;
       case "detour":
         return null;
       case "syscall":

@@ -40,6 +40,7 @@ export interface GuestCode {
   readonly cpu: CpuState;
   readonly counters: Counters;
   readonly arena: CodeArena;
+  readonly records: Records;
   /** Guest memory from GUEST_BASE on. */
   readonly bytes: Uint8Array;
   /** Sets or clears a probe; may be called by hooks. */
@@ -104,7 +105,7 @@ export function guestCode(
       isDynamic: () => false,
       isHot: (pc) => hot !== 0 && records.isNearlyHot(pc),
       isFollowed: (branch, taken) => hot === 0 || records.isFollowed(branch, taken),
-      likelyTarget: (pc) => (hot === 0 ? -1 : records.likelyTarget(pc)),
+      likelyTargets: (pc) => (hot === 0 ? [] : records.likelyTargets(pc)),
       isReached: (pc) => hot === 0 || records.find(pc) !== 0,
       isLikely: (pc) => hot === 0 || records.timesAt(pc) > 0,
       published: (pc) => records.markTranslated(pc),
@@ -160,6 +161,7 @@ export function guestCode(
     cpu,
     counters,
     arena,
+    records,
     bytes,
     setProbe(pc) {
       probes.set(pc);

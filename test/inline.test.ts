@@ -48,7 +48,7 @@ const source: CodeSource = {
 const followsAll: Profile = {
   isHot: () => true,
   isFollowed: () => true,
-  likelyTarget: () => -1,
+  likelyTargets: () => [],
   isReached: () => true,
 };
 
@@ -202,11 +202,11 @@ test("a computed call's likely target is inlined behind a guard", () => {
   code.set(returning(1), CALLEE - CODE);
   const finder = new RegionFinder(
     { ...source, read: (pc, length) => code.slice(Math.max(pc - CODE, 0), Math.max(pc - CODE + length, 0)) },
-    { ...followsAll, likelyTarget: () => CALLEE },
+    { ...followsAll, likelyTargets: () => [CALLEE] },
   );
   const { blocks } = finder.find(CODE, 100)!;
   const guard = blocks.findIndex(({ end }) => end.kind === "guard");
-  expect(blocks[guard]!.end).toMatchObject({ likely: CALLEE, to: { block: guard + 1 } });
+  expect(blocks[guard]!.end).toMatchObject({ likely: [{ target: CALLEE, to: { block: guard + 1 } }] });
   expect(blocks[guard + 1]!.pc).toBe(CALLEE);
 });
 
@@ -226,6 +226,60 @@ test.each([0, 256])("computed calls go where they go, hot %i", (hot) => {
   const others = COMPUTED_TURNS / 256;
   expect(guest.cpu.gpr[3]).toBe(BigInt(COMPUTED_TURNS - others + 7 * others));
   expect(guest.cpu.gpr[RSP]).toBe(FIRST_RSP + 8n);
+});
+
+const THIRD = OTHER + 0x80;
+/** mov edi, esi; mov eax, CALLEE; test dil, 1; jz; mov eax, OTHER; test dil, dil; jnz; mov eax, THIRD; call rax; … */
+const alternatingTurn = [
+  ...[0x89, 0xf7, 0xb8, ...word(CALLEE), 0x40, 0xf6, 0xc7, 0x01, 0x74, 0x05, 0xb8, ...word(OTHER)],
+  ...[0x40, 0x84, 0xff, 0x75, 0x05, 0xb8, ...word(THIRD), 0xff, 0xd0, 0x01, 0xc3, 0x83, 0xee, 0x01],
+];
+/** Calls CALLEE and OTHER in turn, and THIRD at every 256th turn. */
+const alternatingCalls = [
+  ...[0xbe, ...word(COMPUTED_TURNS), ...alternatingTurn, 0x75, 256 - (alternatingTurn.length + 2), 0xc3],
+];
+/** The address of `call rax`. */
+const alternatingCall = CODE + 5 + alternatingTurn.length - 7;
+const alternatingCode = new Map([
+  [CODE, alternatingCalls],
+  [CALLEE, returning(1)],
+  [OTHER, returning(3)],
+  [THIRD, returning(7)],
+]);
+const alternatingFunctionAt: CodeSource["functionAt"] = (pc) => {
+  const start = pc < CALLEE ? CODE : pc - ((pc - CODE) % 0x80);
+  return pc < CODE || pc >= THIRD + 0x80
+    ? null
+    : { start, end: start < CALLEE ? CALLEE : start + 0x80, origin: "compiler" };
+};
+
+test("both likely targets of a computed call are inlined behind a guard", () => {
+  const code = new Uint8Array(THIRD + 0x80 - CODE);
+  for (const [address, piece] of alternatingCode) code.set(piece, address - CODE);
+  const { blocks } = new RegionFinder(
+    {
+      ...source,
+      read: (pc, length) => code.slice(Math.max(pc - CODE, 0), Math.max(pc - CODE + length, 0)),
+      functionAt: alternatingFunctionAt,
+    },
+    { ...followsAll, likelyTargets: (pc) => (pc === alternatingCall ? [OTHER, CALLEE] : []) },
+  ).find(CODE, 100)!;
+  const guard = blocks.find(({ end }) => end.kind === "guard")!.end;
+  expect(guard).toMatchObject({ computed: true, likely: [{ target: OTHER }, { target: CALLEE }] });
+  const entered = guard.kind === "guard" ? guard.likely.map(({ to }) => "block" in to && blocks[to.block]!.pc) : [];
+  expect(entered).toEqual([OTHER, CALLEE]);
+});
+
+test.each([0, 256])("calls of two likely targets and a third one go where they go, hot %i", (hot) => {
+  const program = { convention: "internal" as const, functionAt: alternatingFunctionAt };
+  const guest = guestCode(alternatingCode, 250, () => ({ fault: () => ENDED }), { program, hot });
+  guest.run();
+  const thirds = COMPUTED_TURNS / 256;
+  const odd = COMPUTED_TURNS / 2;
+  expect(guest.cpu.gpr[3]).toBe(BigInt(3 * odd + (COMPUTED_TURNS - odd - thirds) + 7 * thirds));
+  expect(guest.cpu.gpr[RSP]).toBe(FIRST_RSP + 8n);
+  const likely = guest.records.likelyTargets(alternatingCall);
+  expect([...likely].sort()).toEqual(hot === 0 ? [] : [CALLEE, OTHER]);
 });
 
 const TAIL = CALLEE + 0x40;

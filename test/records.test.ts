@@ -2,6 +2,8 @@
 import { expect, test } from "vitest";
 import { D_HOT } from "../jit/interpreter/layout.js";
 import { Records } from "../jit/interpreter/records.js";
+import { CODE, FIRST_RSP, guestCode, word } from "./guest-code.js";
+import { ENDED } from "../jit/executor.js";
 
 /** How often code is interpreted before it is offered to the translator. */
 const threshold = (records: Records): number => new Int32Array(records.memory.buffer)[D_HOT / 4]! + 1;
@@ -9,12 +11,36 @@ const threshold = (records: Records): number => new Int32Array(records.memory.bu
 test("a run that begins with the records of another is patient at first", () => {
   const first = new Records(Records.allocate(64));
   expect(threshold(first)).toBe(64);
-  const { size, sections } = first.snapshot(() => true);
-  const second = new Records(Records.allocate(64));
-  const views = second.beginLoad(size)!;
-  sections.forEach((section, i) => views[i]!.set(section));
-  expect(second.finishLoad(size, views)).toBe(true);
+  const second = handOn(first, 64);
   expect(threshold(second)).toBe(512);
   second.endPatience();
   expect(threshold(second)).toBe(64);
+});
+
+/** The records of one run for another. */
+function handOn(first: Records, hot: number): Records {
+  const { size, sections } = first.snapshot(() => true);
+  const second = new Records(Records.allocate(hot));
+  const views = second.beginLoad(size)!;
+  sections.forEach((section, i) => views[i]!.set(section));
+  expect(second.finishLoad(size, views)).toBe(true);
+  return second;
+}
+
+test("what was hot in an earlier run is hot for those that may inline it, and nothing else is", () => {
+  const LOOP = CODE + 5;
+  const COLD = CODE + 0x40;
+  const code = new Map([
+    // mov esi, 1000; loop: sub esi, 1; jnz loop; call COLD; ret
+    [CODE, [0xbe, ...word(1000), 0x83, 0xee, 0x01, 0x75, 0xfb, 0xe8, ...word(COLD - (LOOP + 10)), 0xc3]],
+    [COLD, [0xc3]],
+  ]);
+  const guest = guestCode(code, 250, () => ({ fault: () => ENDED }), { hot: 256 });
+  guest.run();
+  expect(guest.cpu.gpr[4]).toBe(FIRST_RSP + 8n);
+  expect(guest.records.isNearlyHot(LOOP)).toBe(true);
+  const second = handOn(guest.records, 256);
+  expect(second.isNearlyHot(LOOP)).toBe(true);
+  expect(second.timesAt(COLD)).toBe(0);
+  expect(second.isNearlyHot(COLD)).toBe(false);
 });

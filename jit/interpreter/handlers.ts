@@ -20,6 +20,8 @@ import {
   R_FALLEN,
   R_HANDLER,
   R_IMMEDIATE,
+  R_ALSO_LEAD,
+  R_ALSO_LIKELY,
   R_LEAD,
   R_LENGTH,
   R_LIKELY,
@@ -175,18 +177,30 @@ class InterpreterBuilder {
       ]),
     );
 
-    // vote(record, target): the computed call has gone to `target`. R. S. Boyer and J S. Moore's majority vote.
-    const lead = () => w.load(RECORDS, i32, 4, first(), R_LEAD);
-    const setLead = (by: number) => w.store(RECORDS, i32, 4, first(), w.i32.add(lead(), w.i32.const(by)), R_LEAD);
+    // vote(record, target): the computed call has gone to `target`. J. Misra and D. Gries' frequent elements, for two.
+    const candidates = [
+      { at: R_LIKELY, lead: R_LEAD },
+      { at: R_ALSO_LIKELY, lead: R_ALSO_LEAD },
+    ];
+    const leadAt = (at: number) => w.load(RECORDS, i32, 1, first(), at);
+    const changeLead = (at: number, by: number) =>
+      w.store(RECORDS, i32, 1, first(), w.i32.add(leadAt(at), w.i32.const(by)), at);
+    const isCandidate = (at: number) => w.i32.eq(w.load(RECORDS, i32, 4, first(), at), second());
     w.addFunction(
       "vote",
       w.types([i32, i32]),
       none,
       [],
       w.block(null, [
-        w.if(w.i32.eq(w.load(RECORDS, i32, 4, first(), R_LIKELY), second()), w.block(null, [setLead(1), w.return()])),
-        w.if(lead(), w.block(null, [setLead(-1), w.return()])),
-        w.store(RECORDS, i32, 4, first(), second(), R_LIKELY),
+        ...candidates.map(({ at, lead }) => {
+          const more = w.if(w.i32.ne(leadAt(lead), w.i32.const(255)), changeLead(lead, 1));
+          return w.if(isCandidate(at), w.block(null, [more, w.return()]));
+        }),
+        ...candidates.map(({ at, lead }) => {
+          const replace = [w.store(RECORDS, i32, 4, first(), second(), at), changeLead(lead, 1), w.return()];
+          return w.if(w.i32.eqz(leadAt(lead)), w.block(null, replace));
+        }),
+        ...candidates.map(({ lead }) => changeLead(lead, -1)),
       ]),
     );
 

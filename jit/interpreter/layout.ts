@@ -64,9 +64,12 @@ export const R_IMMEDIATE = 24;
 /** Conditional branches: how often control went to the target, and how often past it, modulo 2^32. */
 export const R_TAKEN = 8;
 export const R_FALLEN = 12;
-/** Computed calls: the target of most of them, and by how many it leads. */
+/** Computed calls: the two commonest targets. */
 export const R_LIKELY = 24;
-export const R_LEAD = 28;
+export const R_ALSO_LIKELY = 28;
+/** By how many each of them leads, 8 bits; where other instructions have their second operand. */
+export const R_LEAD = 10;
+export const R_ALSO_LEAD = 11;
 /** Direct jumps and calls: the target's address, and its record once it is known. */
 export const R_TARGET_PC = 24;
 export const R_TARGET = 28;

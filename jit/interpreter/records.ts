@@ -15,6 +15,8 @@ import {
   LEAVES,
   R_FALLEN,
   R_HANDLER,
+  R_ALSO_LEAD,
+  R_ALSO_LIKELY,
   R_LEAD,
   R_LIKELY,
   R_TAKEN,
@@ -32,7 +34,7 @@ const MAX_HOT = 1 << 15;
 /** Control hardly ever goes over an edge that is followed less than once in so many times. */
 const RARE = 64;
 
-/** One target of a computed call leads by so many before it is taken for the likely one. */
+/** A target of a computed call leads by so many before it is taken for a likely one. */
 const CLEAR_LEAD = 64;
 
 /** A conditional branch at `pc`. */
@@ -109,17 +111,26 @@ export class Records {
     const along = times(taken ? R_TAKEN : R_FALLEN) + this.timesAt(taken ? target : next);
     return along > 0 && along * RARE >= times(R_TAKEN) + times(R_FALLEN);
   }
-  /** Where the computed call at `pc` nearly always goes; -1 if that is not known. */
-  likelyTarget(pc: number): number {
-    const at = this.find(pc) / 4;
-    return at && this.words[at + R_LEAD / 4]! >= CLEAR_LEAD ? this.words[at + R_LIKELY / 4]! >>> 0 : -1;
+  /** Where the computed call at `pc` goes most of the time: up to two targets, the likelier one first. */
+  likelyTargets(pc: number): readonly number[] {
+    const record = this.find(pc);
+    if (record === 0) return [];
+    const candidates = [
+      { target: this.view.getUint32(record + R_LIKELY, true), lead: this.view.getUint8(record + R_LEAD) },
+      { target: this.view.getUint32(record + R_ALSO_LIKELY, true), lead: this.view.getUint8(record + R_ALSO_LEAD) },
+    ];
+    return candidates
+      .filter(({ lead }) => lead >= CLEAR_LEAD)
+      .sort((a, b) => b.lead - a.lead)
+      .map(({ target }) => target);
   }
   /**
    * True if the code at `pc` came at least half of the way to being hot: code becomes hot in no particular order, and
-   * what is called once a turn of a loop is about as hot as its caller.
+   * what is called once a turn of a loop is about as hot as its caller. What an earlier run translated counts no more.
    */
   isNearlyHot(pc: number): boolean {
-    return this.timesAt(pc) * 2 > this.words[D_HOT / 4]!;
+    const hot = this.handlerAt(pc) === H_TRANSLATED ? D_HOT_USUALLY : D_HOT;
+    return this.timesAt(pc) * 2 > this.words[hot / 4]!;
   }
   handlerAt(pc: number): number {
     const record = this.find(pc);
@@ -154,8 +165,8 @@ export class Records {
   // --- the code cache ---
 
   /**
-   * A copy of the records of code that `isKept`, for another run of the same program. What is translated is marked:
-   * take the copy before that of the code arena.
+   * A copy of the records of code that `isKept`, for another run of the same program. What is translated is marked,
+   * and keeps its count for those that may inline it: take the copy before that of the code arena.
    */
   snapshot(isKept: (pc: number) => boolean): RecordSnapshot {
     this.lock();
@@ -171,7 +182,8 @@ export class Records {
         leaves.push(granule, leaf);
         for (let at = (LEAVES + leaf) / 4, end = at + GRANULE; at < end; at++) {
           if (this.words[at] === 0) continue;
-          view.setUint16(this.words[at]! - FIRST_FREE + R_TIMES, 0, true);
+          const record = this.words[at]! - FIRST_FREE;
+          if (view.getInt32(record + R_HANDLER, true) !== H_TRANSLATED) view.setUint16(record + R_TIMES, 0, true);
           count++;
         }
       }

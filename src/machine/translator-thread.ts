@@ -53,7 +53,7 @@ export function createTranslator(parts: TranslatorParts, now: () => number): Tra
       isDynamic: (pc) => pc >= parts.programEnd && !(pc >= vdso && pc < vdso + PAGE_SIZE),
       isHot: (pc) => parts.interprets && records.isNearlyHot(pc),
       isFollowed: (branch, taken) => !parts.interprets || records.isFollowed(branch, taken),
-      likelyTarget: (pc) => (parts.interprets ? records.likelyTarget(pc) : -1),
+      likelyTargets: (pc) => (parts.interprets ? records.likelyTargets(pc) : []),
       isReached: (pc) => !parts.interprets || records.find(pc) !== 0,
       isLikely: (pc) => !parts.interprets || records.timesAt(pc) >= LIKELY_CALLS,
       published: (pc) => records.markTranslated(pc),

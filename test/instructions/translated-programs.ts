@@ -52,7 +52,7 @@ export class TranslatedPrograms {
       const finder = new RegionFinder(source, {
         isHot: () => false,
         isFollowed: ({ pc }, taken) => !isRare(2 * pc + (taken ? 1 : 0)),
-        likelyTarget: () => -1,
+        likelyTargets: () => [],
         isReached: () => true,
       });
       const emitter = new RegionEmitter(w, lifter, source);
