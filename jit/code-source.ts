@@ -23,6 +23,11 @@ export interface CodeSource {
   functionAt(pc: number): FunctionInfo | null;
   /** The 64-bit word at a guest address in memory that is never written, else null. */
   constantWord(address: number): bigint | null;
+  /**
+   * The numbers of the only general registers but RSP, RBP and R14 that matter to the call of hand-written code at `target` before the
+   * address `next`, and to all that follows; null if the program does not tell.
+   */
+  registersRead(target: number, next: number): readonly number[] | null;
   /** The number of the probe (probes.ts) that is set at `pc`, or -1. */
   probeAt(pc: number): number;
 }

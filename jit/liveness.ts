@@ -6,6 +6,7 @@
  * the *live* ones are loaded.
  */
 import type { CallingConvention, CodeSource } from "./code-source.js";
+import type { Insn } from "./decode.js";
 import type { Flow } from "./flow.js";
 import { ALL_FLAGS, ALL_REGISTERS, DF, gprBit, RSP, xmmBit, type FlagSet, type RegisterSet } from "./registers.js";
 import type { Block, Edge, ExitEdge, Region } from "./region.js";
@@ -79,7 +80,8 @@ export function neededAtExit(source: CodeSource, region: Region, block: Block): 
       return compilerNeeded(source.convention, false);
     case "call": {
       const { target, keepsFlags } = block.end;
-      return neededByCallee(source, target, () => keepsFlags);
+      const { next } = block.items[block.items.length - 1]!.insn;
+      return neededByCallee(source, { target, next }, () => keepsFlags);
     }
     case "guard":
       return compilerNeeded(source.convention, true);
@@ -107,10 +109,17 @@ export const popsFlags = ({ items }: Block): boolean =>
 
 /**
  * What may be read after a call in compiled code, by the callee or by who goes on after it.
- * @param target -1 if computed
+ * @param call.target -1 if computed
+ * @param call.next the return address
  * @param keepsFlags whether the callee writes no flags
  */
-export function neededByCallee(source: CodeSource, target: number, keepsFlags: () => boolean): Needed {
+export function neededByCallee(
+  source: CodeSource,
+  { target, next }: Pick<Insn, "target" | "next">,
+  keepsFlags: () => boolean,
+): Needed {
+  const named = source.convention === "internal" ? source.registersRead(target, next) : null;
+  if (named) return { registers: set(...named) | ALWAYS_VALID | xmmBit(15), flags: DF };
   // Hand-written code may expect any register, but no flags, and most of it leaves none.
   if (target >= 0 && source.functionAt(target)?.origin !== "compiler") return keepsFlags() ? EVERYTHING : ALL_BUT_FLAGS;
   // A computed call's target may be hand-written, but is called by the convention.

@@ -390,7 +390,7 @@ export class RegionFinder {
     if (info?.origin !== "compiler") return EVERYTHING;
     return entry.ends === "return"
       ? compilerNeeded(convention, false)
-      : neededByCallee(this.source, insn.target, () => this.keepsFlags(insn.target));
+      : neededByCallee(this.source, insn, () => this.keepsFlags(insn.target));
   }
 
   /** @param profile by which some edges leave the region */

@@ -34,7 +34,7 @@ export interface TranslatorHooks extends Profile {
 }
 
 export const DEFAULT_TRANSLATOR_OPTIONS = {
-  functionInstructions: 400,
+  functionInstructions: 1200,
   moduleInstructions: 250,
 } as const;
 

@@ -1,15 +1,18 @@
 /** The code of an executable that is not running, as the translator sees it: straight from the file. */
 import type { CallingConvention, CodeSource, FunctionInfo } from "../jit/code-source.js";
 import { SegmentFlags } from "./elf/image.js";
+import { BoundsChecks } from "./go/bounds-checks.js";
 import type { Program } from "./program.js";
 
 export class ImageCode implements CodeSource {
   readonly convention: CallingConvention;
   private readonly program: Program;
+  private readonly boundsChecks: BoundsChecks;
 
   constructor(program: Program) {
     this.program = program;
     this.convention = program.go.abi;
+    this.boundsChecks = new BoundsChecks(program.go.functions);
   }
 
   read(pc: number, length: number): Uint8Array {
@@ -40,6 +43,10 @@ export class ImageCode implements CodeSource {
     const at = image.fileOffsetOf(address, 8);
     if (at === undefined) return null;
     return new DataView(image.bytes.buffer, image.bytes.byteOffset).getBigUint64(at, true);
+  }
+
+  registersRead(target: number, next: number): readonly number[] | null {
+    return this.boundsChecks.registersRead(target, next);
   }
 
   probeAt(): number {

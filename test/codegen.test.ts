@@ -73,6 +73,7 @@ const bareCode = (code: Uint8Array): CodeSource => ({
   read: (pc, length) => (pc < CODE ? new Uint8Array(0) : code.slice(pc - CODE, pc - CODE + length)),
   functionAt: () => null,
   constantWord: () => null,
+  registersRead: () => null,
   probeAt: () => -1,
 });
 

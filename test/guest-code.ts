@@ -83,6 +83,7 @@ export function guestCode(
     },
     functionAt: () => null,
     constantWord: () => null,
+    registersRead: () => null,
     probeAt: (pc) => probes.at(pc),
     ...program,
   };

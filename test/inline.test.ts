@@ -42,6 +42,7 @@ const source: CodeSource = {
   read: (pc, length) => bytes.slice(Math.max(pc - CODE, 0), Math.max(pc - CODE + length, 0)),
   functionAt,
   constantWord: () => null,
+  registersRead: () => null,
   probeAt: () => -1,
 };
 

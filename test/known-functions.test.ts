@@ -284,6 +284,7 @@ const bound = (code: ImageCode) => ({
   read: (pc: number, length: number) => code.read(pc, length),
   functionAt: (pc: number) => code.functionAt(pc),
   constantWord: (address: number) => code.constantWord(address),
+  registersRead: () => null,
   probeAt: () => -1,
 });
 

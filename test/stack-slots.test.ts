@@ -20,6 +20,7 @@ const codeSource = (code: readonly number[], { probe = -1 } = {}): CodeSource =>
     pc < CODE ? new Uint8Array(0) : Uint8Array.from(code.slice(pc - CODE, Math.max(pc - CODE + length, 0))),
   functionAt: () => ({ start: CODE, end: CODE + code.length, origin: "compiler" }),
   constantWord: () => null,
+  registersRead: () => null,
   probeAt: (pc) => (pc === probe ? 0 : -1),
 });
 

@@ -3,6 +3,7 @@ import type { CallingConvention, CodeSource, FunctionInfo } from "../../jit/code
 import { Probes } from "../../jit/probes.js";
 import { GUEST_BASE, type GuestMemory } from "../../runtime-shims/guest-memory.js";
 import { EXEC, READ, WRITE } from "../../runtime-shims/page-map.js";
+import { BoundsChecks } from "../go/bounds-checks.js";
 import type { FunctionTable } from "../go/function-table.js";
 import type { MachineParts } from "./parts.js";
 
@@ -11,6 +12,7 @@ export class ProgramCode implements CodeSource {
   private readonly memory: GuestMemory;
   private readonly functions: FunctionTable | null;
   private readonly probes: Probes;
+  private readonly boundsChecks: BoundsChecks | null;
   private readonly infos = new Map<number, FunctionInfo>();
 
   constructor(
@@ -22,6 +24,7 @@ export class ProgramCode implements CodeSource {
     this.functions = functions;
     this.convention = functions ? convention : "none";
     this.probes = new Probes(probes);
+    this.boundsChecks = functions && new BoundsChecks(functions);
   }
 
   read(pc: number, length: number): Uint8Array {
@@ -51,6 +54,10 @@ export class ProgramCode implements CodeSource {
     const { pages } = this.memory;
     if (!pages.allows(address, 8, READ) || pages.any(address >>> 12, ((address + 7) >>> 12) + 1, WRITE)) return null;
     return this.memory.view.getBigUint64(address - GUEST_BASE, true);
+  }
+
+  registersRead(target: number, next: number): readonly number[] | null {
+    return this.boundsChecks?.registersRead(target, next) ?? null;
   }
 
   probeAt(pc: number): number {

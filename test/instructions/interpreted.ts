@@ -30,6 +30,7 @@ export class Interpreted {
       read: (pc, length) => this.code.slice(pc - CODE, pc - CODE + length),
       functionAt: () => null,
       constantWord: () => null,
+      registersRead: () => null,
       probeAt: () => -1,
     };
     this.decoder = new RecordDecoder(Records.allocate(1), shapes, source, () => false);

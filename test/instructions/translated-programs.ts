@@ -41,6 +41,7 @@ export class TranslatedPrograms {
         // As the compiler's, of which more is assumed; by no convention, so that all registers matter at the end.
         functionAt: () => ({ start: CODE, end: CODE + code.length, origin: "compiler" }),
         constantWord: () => null,
+        registersRead: () => null,
         probeAt: () => -1,
       };
       const rare = new Map<number, boolean>();
