@@ -28,6 +28,21 @@ const binaryenBesideItsSource: Plugin = {
   },
 };
 
+/** In a module of its own from the translator's other code, and not asynchronous: see `loadBinaryen`. */
+const binaryenWithoutAwait: Plugin = {
+  name: "binaryen-without-await",
+  transform(source, id) {
+    if (!id.endsWith("/binaryen/index.js")) return null;
+    const end = /var ([\w$]+)=await ([\w$]+)\(\),([\w$]+)=\1;export\{\3 as default\};\s*$/.exec(source);
+    if (!end) return this.error("binaryen's source ends in another way than this plugin knows");
+    const [, , load, name] = end;
+    return `${source.slice(0, end.index)}
+      let ${name};
+      const ready = ${load}().then((loaded) => void (${name} = loaded));
+      export { ${name} as default, ready };`;
+  },
+};
+
 /**
  * The decoder's source is 0.9 MB, nearly all of it comments, that V8 would keep in every thread that decodes: twice, and
  * as two bytes a character.
@@ -91,6 +106,7 @@ export default defineConfig(({ mode }) => {
   return {
     plugins: [
       binaryenBesideItsSource,
+      ...(mode === "translator" ? [binaryenWithoutAwait] : []),
       decoderBesideItsSource,
       codeBesideScript,
       ...(mode === "run" ? [executableCommand] : []),
@@ -110,7 +126,10 @@ export default defineConfig(({ mode }) => {
         external: script ? [otherCommands] : [],
         output: script
           ? { format: "cjs", entryFileNames: "[name]/index.cjs", codeSplitting: false }
-          : { entryFileNames: "[name]/index.js", chunkFileNames: "chunks/[name].js" },
+          : {
+              entryFileNames: "[name]/index.js",
+              chunkFileNames: `${mode === "translator" ? mode : "chunks"}/[name].js`,
+            },
       },
     },
     logLevel: "error",
