@@ -229,6 +229,18 @@ it.each(["1.15", "1.27"])("the collector of Go %s, and stacks that grow", async 
   expect(Number(grown.values["size"])).toBe(2 * (Number(grown.values["hi"]) - Number(grown.values["lo"])));
 });
 
+it("a new thread has no M before it has set its thread pointer", async () => {
+  const { lines } = await trace(["--only", "sys"], unpack("1.19", "guests"), ["bench", "pingpong", "20"]);
+  const threads = new Map(lines.filter(({ m }) => m >= 0).map(({ m, thread }) => [m, thread]));
+  expect(lines.filter(({ m, thread }) => m >= 0 && threads.get(m) !== thread)).toEqual([]);
+  // The child of runtime.clone asks for its number first of all.
+  const started = [...new Set(lines.map(({ thread }) => thread))].slice(1);
+  expect(started.length).toBeGreaterThan(0);
+  for (const id of started) {
+    expect(lines.find(({ thread }) => thread === id)).toMatchObject({ m: -1, p: -1, text: `gettid() = ${id}` });
+  }
+});
+
 describe("gojit trace", () => {
   const hello = unpack("1.27", "hello");
 

@@ -83,6 +83,7 @@ export class HtmlSink implements TraceSink {
   }
 
   private follow({ event, goroutine, m, p, values }: TraceEvent): void {
+    if (m < 0) return;
     const place = this.ms.get(m) ?? { p: -1, goroutine: 0 };
     this.ms.set(m, place);
     place.p = event === "p-acquired" ? Number(values["takes"]) : event === "p-released" ? -1 : p;

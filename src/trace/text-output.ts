@@ -23,7 +23,7 @@ class LineSink implements TraceSink {
 
 /** Where an event belongs: its goroutine, M and P. */
 export const whereabouts = ({ m, p, goroutine }: TraceEvent): string =>
-  `${`M${m}`.padEnd(4)} ${(p < 0 ? "-" : `P${p}`).padEnd(4)} ${(goroutine ? `g${goroutine}` : "g0").padEnd(5)}`;
+  `${(m < 0 ? "-" : `M${m}`).padEnd(4)} ${(p < 0 ? "-" : `P${p}`).padEnd(4)} ${(goroutine ? `g${goroutine}` : "g0").padEnd(5)}`;
 
 export const textSink = (write: (text: string) => void): TraceSink =>
   new LineSink((event) => {

@@ -41,6 +41,7 @@ export class Timeline implements TraceSink {
 
   add({ timeUs, m, p, goroutine, event, text, values }: TraceEvent): void {
     this.lastUs = timeUs;
+    if (m < 0) return;
     if (event === "syscall") {
       const startUs = timeUs - Number(values["durationUs"]);
       this.closed({ track: "m", id: m, kind: "syscall", startUs, endUs: timeUs, goroutine, text });

@@ -7,7 +7,7 @@ export interface TraceEvent {
   readonly timeUs: number;
   /** Thread id. */
   readonly thread: number;
-  /** Number of the M, of its P (-1: none), and of the goroutine that the event is about (0: none, as on g0). */
+  /** Number of the M (-1: the thread has none yet), of its P (-1: none), and of the goroutine that the event is about (0: none, as on g0). */
   readonly m: number;
   readonly p: number;
   readonly goroutine: number;

@@ -51,6 +51,8 @@ export class Tracer {
   private waitingSinceNs = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private readonly threads = new Map<number, ThreadState>();
+  /** By M: its thread. */
+  private readonly threadOf = new Map<number, number>();
   /** By P: where its queue began when it was last looked at. */
   private readonly queueHeads = new Map<number, number>();
   /** By P: its tick when somebody was last asked to leave it. */
@@ -170,7 +172,9 @@ export class Tracer {
           `${payload[0]} events of this thread came too fast and are missing`,
         );
       case KIND_THREAD_BEGIN:
+        return null;
       case KIND_THREAD_END:
+        if (this.threadOf.get(thread.m) === tid) this.threadOf.delete(thread.m);
         return null;
       default:
         return this.probe(raw, thread);
@@ -178,7 +182,11 @@ export class Tracer {
   }
 
   private probe(raw: RawEvent, thread: ThreadState): TraceEvent | null {
-    const { probe, goid, m, p, values, text } = this.trace.decode(raw.kind, raw.payload);
+    const decoded = this.trace.decode(raw.kind, raw.payload);
+    // A new thread has its creator's thread pointer, and so its g, until it has set its own.
+    const owner = this.threadOf.get(decoded.m) ?? raw.tid;
+    this.threadOf.set(decoded.m, owner);
+    const { probe, goid, m, p, values, text } = owner === raw.tid ? decoded : { ...decoded, goid: 0, m: -1, p: -1 };
     const { event, group } = probe.row;
     thread.m = m;
     thread.p = p;
