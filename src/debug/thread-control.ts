@@ -31,6 +31,8 @@ export class ThreadControl {
   private passing = NOWHERE;
   /** What became of signals while pending ones were delivered: the debugger may have changed registers meanwhile. */
   private asked: "no" | "taken" | "dropped" = "no";
+  /** The system call that is being made, if it is hooked; else -1. */
+  private hookedCall = -1;
 
   /** @param report tells the debugger that the Worker is held */
   constructor(buffer: SharedArrayBuffer, worker: number, cpu: CpuState, guest: Uint8Array, report: () => void) {
@@ -94,17 +96,22 @@ export class ThreadControl {
     if (!skipped) {
       control.setActivity(worker, ACTIVITY.inCall);
       this.asked = "no";
+      this.hookedCall = hooked ? nr : -1;
       const made = call();
       if (made === ENDED) return ENDED;
       control.setActivity(worker, ACTIVITY.running);
       // What it is told meanwhile counts from here on.
       this.range = control.leeway(worker);
       outcome = this.afterSignals(made);
-      if (hooked) this.hold(REASON.callReturned, nr);
     }
     if (!control.stopping && this.range !== null) return hooked ? REPLACED : outcome;
     this.holdBetween(REASON.stopped, 0);
     return REPLACED;
+  }
+
+  /** The system call has its result, and no signal has changed a register yet. */
+  callReturned(): void {
+    if (this.hookedCall >= 0) this.hold(REASON.callReturned, this.hookedCall);
   }
 
   /** At a processor exception: whether it is to become a signal. */

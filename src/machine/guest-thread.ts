@@ -74,7 +74,14 @@ export function serveGuestThreads(init: GuestInit, platform: WorkerPlatform): ne
     hooks: machineHooks(parts, pool, arena, platform),
     table: syscallTable,
     ...(parts.strace ? { strace: (line: string) => platform.strace(line) } : {}),
-    ...(recorder ? { callReturned: () => recorder.callReturned() } : {}),
+    ...(recorder || parts.debug
+      ? {
+          callReturned: () => {
+            recorder?.callReturned();
+            control?.callReturned();
+          },
+        }
+      : {}),
     ...(parts.debug ? { takesSignal: (signo: number) => control!.takesPending(signo) } : {}),
   });
   platform.attachFiles(process);
