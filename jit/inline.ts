@@ -66,6 +66,7 @@ export function inlineCalls(region: Region, options: InlineOptions): Region {
     if ((computed || end.kind === "detour") && !hot) return null;
     const callee = find(target, hot ? HOT_INSTRUCTIONS : CALLEE_INSTRUCTIONS, hot);
     if (!callee || !canInline(callee, hot)) return null;
+    // A guard asks one thing: whether the target is the likely one, or whether a head start pays.
     if (computed && callee.known) return null;
     // Of what inlined callees leave to, only the rest of hand-written functions that are in two parts.
     if (end.kind === "detour" && callee.function!.origin !== "asm") return null;

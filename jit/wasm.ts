@@ -1,5 +1,5 @@
 /**
- * The wall around Binaryen, and its only importer. Expressions are Binaryen's own references as branded numbers, built
+ * The wall around Binaryen: nothing else uses it. Expressions are Binaryen's own references as branded numbers, built
  * through the raw C API, which is faster than the classes of its JavaScript API (shared measurements: 1.6x or more).
  *
  * An `Expr` is a tree node: use it exactly once. Values that are needed twice go through a local (`local.set`/`get`).

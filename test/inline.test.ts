@@ -197,12 +197,21 @@ const computedCalls = [0xbe, ...word(COMPUTED_TURNS), ...computedTurn, 0x75, 256
 /** 30 times nop; mov eax, `result`; ret. */
 const returning = (result: number) => [...new Array<number>(NOPS).fill(0x90), 0xb8, ...word(result), 0xc3];
 
+/** `source` with other code, which begins at CODE. */
+function sourceOf(code: ReadonlyMap<number, ArrayLike<number>>): CodeSource {
+  const all = new Uint8Array(Math.max(...[...code].map(([address, piece]) => address + piece.length)) - CODE);
+  for (const [address, piece] of code) all.set(piece, address - CODE);
+  return { ...source, read: (pc, length) => all.slice(Math.max(pc - CODE, 0), Math.max(pc - CODE + length, 0)) };
+}
+
 test("a computed call's likely target is inlined behind a guard", () => {
-  const code = bytes.slice();
-  code.set(computedCalls);
-  code.set(returning(1), CALLEE - CODE);
   const finder = new RegionFinder(
-    { ...source, read: (pc, length) => code.slice(Math.max(pc - CODE, 0), Math.max(pc - CODE + length, 0)) },
+    sourceOf(
+      new Map([
+        [CODE, computedCalls],
+        [CALLEE, returning(1)],
+      ]),
+    ),
     { ...followsAll, likelyTargets: () => [CALLEE] },
   );
   const { blocks } = finder.find(CODE, 100)!;
@@ -255,14 +264,8 @@ const alternatingFunctionAt: CodeSource["functionAt"] = (pc) => {
 };
 
 test("both likely targets of a computed call are inlined behind a guard", () => {
-  const code = new Uint8Array(THIRD + 0x80 - CODE);
-  for (const [address, piece] of alternatingCode) code.set(piece, address - CODE);
   const { blocks } = new RegionFinder(
-    {
-      ...source,
-      read: (pc, length) => code.slice(Math.max(pc - CODE, 0), Math.max(pc - CODE + length, 0)),
-      functionAt: alternatingFunctionAt,
-    },
+    { ...sourceOf(alternatingCode), functionAt: alternatingFunctionAt },
     { ...followsAll, likelyTargets: (pc) => (pc === alternatingCall ? [OTHER, CALLEE] : []) },
   ).find(CODE, 100)!;
   const guard = blocks.find(({ end }) => end.kind === "guard")!.end;

@@ -1,9 +1,9 @@
 /** The record memory's threshold: how often code runs before it is translated. */
 import { expect, test } from "vitest";
+import { ENDED } from "../jit/executor.js";
 import { D_HOT } from "../jit/interpreter/layout.js";
 import { Records } from "../jit/interpreter/records.js";
 import { CODE, FIRST_RSP, guestCode, word } from "./guest-code.js";
-import { ENDED } from "../jit/executor.js";
 
 /** How often code is interpreted before it is offered to the translator. */
 const threshold = (records: Records): number => new Int32Array(records.memory.buffer)[D_HOT / 4]! + 1;

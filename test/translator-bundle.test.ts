@@ -6,6 +6,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { parseAst } from "vite";
 import { expect, test } from "vitest";
+import { projectRoot } from "./guests/unpack.js";
 
 /** True if there is an `await` in `node` that does not belong to a function in it. */
 function awaits(node: unknown): boolean {
@@ -19,7 +20,7 @@ function awaits(node: unknown): boolean {
 }
 
 test("no module of the translator's bundle awaits while it is evaluated", () => {
-  const folder = new URL("../dist/bundle/translator/", import.meta.url).pathname;
+  const folder = path.join(projectRoot, "dist", "bundle", "translator");
   const modules = readdirSync(folder).filter((name) => name.endsWith(".js"));
   expect(modules).toContain("index.js");
   expect(modules).toContain("binaryen.js");

@@ -12,12 +12,11 @@ const CODES = 9;
 /** Finds what calls of `runtime.panicBounds` read. */
 export class BoundsChecks {
   private readonly functions: FunctionTable;
-  private readonly panicBounds: number;
+  /** Its address, -1 if there is none; looked for when it is first asked for: threads that only decode never do. */
+  private panicBounds: number | undefined;
 
   constructor(functions: FunctionTable) {
     this.functions = functions;
-    const index = functions.indexOf("runtime.panicBounds");
-    this.panicBounds = index < 0 ? -1 : functions.start[index]!;
   }
 
   /**
@@ -25,7 +24,8 @@ export class BoundsChecks {
    * its value makes no sense. The value's form is that of `abi.BoundsEncode`.
    */
   registersRead(target: number, next: number): readonly number[] | null {
-    if (target !== this.panicBounds || target < 0) return null;
+    this.panicBounds ??= this.functions.start[this.functions.indexOf("runtime.panicBounds")] ?? -1;
+    if (target < 0 || target !== this.panicBounds) return null;
     const index = this.functions.find(next - 1);
     const value = index < 0 ? -1 : this.functions.pcData(index, PANIC_BOUNDS, next - 1);
     if (value < 0) return null;
