@@ -33,7 +33,7 @@ export interface Needed {
 
 export const EVERYTHING: Needed = { registers: ALL_REGISTERS, flags: ALL_FLAGS };
 export const NOTHING: Needed = { registers: 0, flags: 0 };
-const ALL_BUT_FLAGS: Needed = { registers: ALL_REGISTERS, flags: DF };
+export const ALL_BUT_FLAGS: Needed = { registers: ALL_REGISTERS, flags: DF };
 
 /** What may be read where one of two ways is taken. */
 export const either = (a: Needed, b: Needed): Needed => ({

@@ -8,7 +8,7 @@ import { InstructionDecoder, mnemonicName, OP_GPR, OP_MEM, type Insn } from "./d
 import { recognise, type KnownFunction } from "./known/recognise.js";
 import { entryFor, flagsRead, flagsWritten, registersRead, registersWritten } from "./lift/index.js";
 import type { BlockEnd, InstructionEntry } from "./lift/entry.js";
-import { compilerNeeded, either, EVERYTHING, neededByCallee, NOTHING, type Needed } from "./liveness.js";
+import { ALL_BUT_FLAGS, compilerNeeded, either, EVERYTHING, neededByCallee, NOTHING, type Needed } from "./liveness.js";
 import { gprBit, RSP, type FlagSet, type RegisterSet } from "./registers.js";
 
 /** Way out of the region to a guest address, and what may be read there; default: everything. */
@@ -111,6 +111,8 @@ const RECENT_REGIONS = 200;
 const RECENT_ITEMS = 30_000;
 /** Instructions behind an exit that are looked at for what they read. */
 const LOOK_AHEAD = 12;
+/** The opcode. */
+const POPFQ = 0x9d;
 
 /** The successors inside the region. */
 export function successors(end: Terminator): number[] {
@@ -387,10 +389,18 @@ export class RegionFinder {
   /** What may be read after a call or a return in a function. */
   private neededBehind({ entry, insn }: Item, info: FunctionInfo | null): Needed {
     const { convention } = this.source;
-    if (info?.origin !== "compiler") return EVERYTHING;
+    if (!info || convention === "none") return EVERYTHING;
+    if (info.origin !== "compiler") {
+      return entry.ends === "return" && this.mayPopFlags(info) ? EVERYTHING : ALL_BUT_FLAGS;
+    }
     return entry.ends === "return"
       ? compilerNeeded(convention, false)
       : neededByCallee(this.source, insn, () => this.keepsFlags(insn.target));
+  }
+
+  /** True if a function may take the flags from memory: where one of its bytes could be the POPFQ. */
+  private mayPopFlags({ start, end }: FunctionInfo): boolean {
+    return this.source.read(start, end - start).includes(POPFQ);
   }
 
   /** @param profile by which some edges leave the region */

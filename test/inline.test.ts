@@ -152,6 +152,29 @@ test("a way out says what may be read there", () => {
   expect(results & (gprBit(RAX) | gprBit(RCX) | gprBit(R12))).toBe(gprBit(RAX));
 });
 
+test("a way out of hand-written code keeps the flags to its return only where a POPFQ may have set them", () => {
+  const flagsAt = (code: readonly number[]) => {
+    // jz out; ret; out: …
+    const bytes = new Uint8Array([0x74, 0x01, 0xc3, ...code]);
+    const finder = new RegionFinder(
+      {
+        ...source,
+        functionAt: () => ({ start: CODE, end: CODE + bytes.length, origin: "asm" }),
+        read: (pc, length) => bytes.slice(pc - CODE, pc - CODE + length),
+      },
+      { ...followsAll, isFollowed: (_, taken) => !taken },
+    );
+    const { end } = finder.find(CODE, 100)!.blocks[0]!;
+    return end.kind === "branch" && "exit" in end.taken ? end.taken.needed?.flags : undefined;
+  };
+  // mov ecx, 0; ret
+  expect(flagsAt([0xb9, ...word(0), 0xc3])).toBe(DF);
+  // pop rbp; ret; popfq
+  expect(flagsAt([0x5d, 0xc3, 0x9d])).toBe(ALL_FLAGS);
+  // A call, which may read any register.
+  expect(flagsAt(call(CODE + 3, CALLEE))).toBe(DF);
+});
+
 test("the rare ways of an inlined callee are detours", () => {
   const code = bytes.slice();
   code.set(withRareWay, CALLEE - CODE);
