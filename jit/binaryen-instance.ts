@@ -10,6 +10,7 @@
  * The imports need the table before Binaryen's instance has made it, so its binary is changed: the table becomes an
  * import, and the stack pointer (by LLVM's convention global 0) an export.
  */
+import { ByteReader } from "./byte-reader.js";
 import { unsigned } from "./leb128.js";
 
 /** Sections of the binary format. */
@@ -62,45 +63,12 @@ export function guarded<T>(operation: () => T): T {
   }
 }
 
-class Reader {
-  private readonly bytes: Uint8Array;
-  private at: number;
-
-  constructor(bytes: Uint8Array, at = 0) {
-    this.bytes = bytes;
-    this.at = at;
-  }
-  get done(): boolean {
-    return this.at >= this.bytes.length;
-  }
-  byte(): number {
-    return this.bytes[this.at++]!;
-  }
-  leb(): number {
-    let value = 0;
-    for (let shift = 0; ; shift += 7) {
-      const byte = this.byte();
-      value |= (byte & 127) << shift;
-      if (byte < 128) return value >>> 0;
-    }
-  }
-  rest(): Uint8Array {
-    return this.bytes.subarray(this.at);
-  }
-  take(length: number): Uint8Array {
-    return this.bytes.subarray(this.at, (this.at += length));
-  }
-  name(): string {
-    return String.fromCharCode(...this.take(this.leb()));
-  }
-}
-
 const text = (value: string): number[] => [value.length, ...Array.from(value, (char) => char.charCodeAt(0))];
 const vector = (items: readonly (readonly number[])[]): number[] => [...unsigned(items.length), ...items.flat()];
 const sized = (content: readonly number[]): number[] => [...unsigned(content.length), ...content];
 
 function sectionsOf(binary: Uint8Array): Section[] {
-  const reader = new Reader(binary, 8);
+  const reader = new ByteReader(binary, 8);
   const sections: Section[] = [];
   while (!reader.done) sections.push({ id: reader.byte(), content: reader.take(reader.leb()) });
   return sections;
@@ -121,7 +89,7 @@ function moduleOf(sections: readonly { readonly id: number; readonly content: Ar
 /** A section's vector with one item more, if any. */
 function appended(content: Uint8Array, item: readonly number[] | null): Uint8Array {
   if (!item) return content;
-  const reader = new Reader(content);
+  const reader = new ByteReader(content);
   const count = reader.leb();
   return Uint8Array.from([...unsigned(count + 1), ...reader.rest(), ...item]);
 }
@@ -132,7 +100,7 @@ interface Signature {
 }
 
 /** The functions that a module imports, by name; it has types of functions and imports of functions only. */
-function importedFunctions(types: Reader, imports: Reader): Map<string, Signature> {
+function importedFunctions(types: ByteReader, imports: ByteReader): Map<string, Signature> {
   const signatures: Signature[] = [];
   for (let count = types.leb(); count > 0; count--) {
     types.byte();
@@ -179,7 +147,7 @@ const invokeNames = (imports: WebAssembly.Imports): string[] =>
 /** Binaryen's binary and imports, changed as said above. */
 function prepared(binary: Uint8Array, imports: WebAssembly.Imports): [Uint8Array, WebAssembly.Imports] {
   const sections = sectionsOf(binary);
-  const content = (id: number) => new Reader(sections.find((section) => section.id === id)!.content);
+  const content = (id: number) => new ByteReader(sections.find((section) => section.id === id)!.content);
   const tables = content(TABLE);
   const globals = content(GLOBAL);
   const tableCount = tables.leb();

@@ -14,7 +14,7 @@
 import type { CodeSource } from "./code-source.js";
 import { CPU_EXECUTED, CPU_FLAGS, CPU_GPR, CPU_POLL, CPU_RIP, CPU_XMM } from "./cpu-block.js";
 import { mnemonicByName, mnemonicName, OP_MEM, type Insn } from "./decode.js";
-import { analyseFlow, type Flow } from "./flow.js";
+import { analyseFlow, rareBlocks, type Flow } from "./flow.js";
 import { VECTOR_UD, VECTOR_UNIMPLEMENTED, type FlagDefinition, type Lifter } from "./lift/lifter.js";
 import {
   analyseLiveness,
@@ -91,6 +91,9 @@ export class RegionEmitter {
   /** XMM registers whose halves are apart at the start of each block. */
   private apartIn!: Int32Array;
   private stackSlots!: StackSlots | null;
+  private isRare!: readonly boolean[];
+  /** Branches whose condition is nearly always true (`likely`), or never, and the instruction they are for. */
+  private hints: { branch: Expr; likely: boolean; pc: number }[] = [];
   private pendingFlags: (ReadonlyMap<FlagSet, FlagDefinition> | null)[] = [];
 
   /** @param counts whether the code counts the guest instructions that it comes to */
@@ -113,6 +116,8 @@ export class RegionEmitter {
     this.apartIn = analyseUpperHalves(region, this.flow);
     this.stackSlots = findStackSlots(region, this.flow);
     this.pendingFlags = new Array<null>(region.blocks.length).fill(null);
+    this.isRare = rareBlocks(region);
+    this.hints = [];
     l.beginFunction([i32, i64], RSP_PARAM);
     const statements = [...this.headStart(), ...this.loadsFor(0)];
     this.tree(0, statements);
@@ -120,6 +125,9 @@ export class RegionEmitter {
     const body = w.block(null, statements);
     const functionRef = w.addFunction(name, this.params, this.params, l.functionLocals(), body);
     for (const { expr, pc } of l.marks) w.mark(functionRef, expr, pc - region.entry + MARK_BIAS);
+    for (const { branch, likely, pc } of this.hints) {
+      w.hint(functionRef, branch, likely, pc - region.entry + MARK_BIAS);
+    }
     return functionRef;
   }
 
@@ -232,12 +240,12 @@ export class RegionEmitter {
         l.moveStatements(out);
         const label = this.plainBranch(state, end.taken);
         if (label) {
-          out.push(w.br(label, condition));
+          out.push(this.hinted(w.br(label, condition), this.likeliness(end.taken, end.fall)));
           return this.goto(state, end.fall, out);
         }
         const other = this.plainBranch(state, end.fall);
         if (other) {
-          out.push(w.br(other, w.i32.eqz(condition)));
+          out.push(this.hinted(w.br(other, w.i32.eqz(condition)), this.likeliness(end.fall, end.taken)));
           return this.goto(state, end.taken, out);
         }
         // An exit first: it reads the flags' definitions, which other blocks replace.
@@ -245,7 +253,7 @@ export class RegionEmitter {
           "exit" in end.fall ? [w.i32.eqz(condition), end.fall, end.taken] : [condition, end.taken, end.fall];
         const arm: Expr[] = [];
         this.goto(state, then, arm);
-        out.push(w.if(first, w.block(null, arm)));
+        out.push(this.hinted(w.if(first, w.block(null, arm)), this.likeliness(then, last)));
         return this.goto(state, last, out);
       }
       case "table":
@@ -274,7 +282,7 @@ export class RegionEmitter {
           this.leave(state, neededAtExit(this.source, this.region, block));
           l.emit(this.returnTo(l.get(target)));
         });
-        l.emit(w.if(w.i32.ne(l.get(target), w.i32.const(end.expected)), elsewhere));
+        l.emit(this.hinted(w.if(w.i32.ne(l.get(target), w.i32.const(end.expected)), elsewhere), false));
         l.moveStatements(out);
         return this.goto({ ...state, dirty: dirty & ~end.dead }, end.next, out);
       }
@@ -294,7 +302,7 @@ export class RegionEmitter {
             ...(computed ? [w.i32.ne(l.get(l.target!), w.i32.const(likely[at]!.target))] : []),
             ...(known ? [startsAhead(w, l, known)] : []),
           ];
-          to.push(w.if(conditions.reduce(w.i32.or), w.block(null, other)));
+          to.push(this.hinted(w.if(conditions.reduce(w.i32.or), w.block(null, other)), at === 0 ? false : undefined));
           this.goto(state, likely[at]!.to, to);
         };
         // The innermost first.
@@ -352,7 +360,7 @@ export class RegionEmitter {
     const results = l.value(this.params, call);
     l.setGpr(RSP, w.tupleExtract(l.get(results), 1));
     const elsewhere = w.i32.ne(w.tupleExtract(l.get(results), 0), w.i32.const(returnTo));
-    l.emit(w.if(elsewhere, w.return(l.get(results))));
+    l.emit(this.hinted(w.if(elsewhere, w.return(l.get(results))), false));
     this.comeBack(state, next, out);
   }
 
@@ -474,7 +482,7 @@ export class RegionEmitter {
       l.moveStatements(out);
       out.push(...flags);
       if (edge.exit <= this.region.blocks[state.index]!.pc) {
-        out.push(w.if(this.pollWord(), this.returnTo(w.i32.const(edge.exit))));
+        out.push(this.hinted(w.if(this.pollWord(), this.returnTo(w.i32.const(edge.exit))), false));
       }
       const args = [w.i32.const(edge.exit), l.gpr(RSP)];
       const local = this.linkage.localName(edge.exit);
@@ -498,10 +506,23 @@ export class RegionEmitter {
         ),
       ];
       const { pc } = this.region.blocks[to]!;
-      out.push(w.if(this.pollWord(), w.block(null, [...stores, this.returnTo(w.i32.const(pc))])));
+      out.push(this.hinted(w.if(this.pollWord(), w.block(null, [...stores, this.returnTo(w.i32.const(pc))])), false));
       out.push(w.br(`L${to}`));
     } else if (this.flow.isMerge[to]) out.push(w.br(`B${to}`));
     else this.tree(to, out);
+  }
+
+  /** `branch`, after noting whether its condition is likely to be true; undefined if nobody knows. */
+  private hinted(branch: Expr, likely: boolean | undefined): Expr {
+    if (likely !== undefined) this.hints.push({ branch, likely, pc: this.l.insn.pc });
+    return branch;
+  }
+
+  /** Whether control is likely to go over `edge` where it could go over `other`. */
+  private likeliness(edge: Edge, other: Edge): boolean | undefined {
+    const rare = "exit" in edge || this.isRare[edge.block]!;
+    const otherRare = "exit" in other || this.isRare[other.block]!;
+    return rare === otherRare ? undefined : otherRare;
   }
 
   /** Gives control back, to be carried on at `pc` (i32). */

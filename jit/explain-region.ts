@@ -1,4 +1,5 @@
 /** One region on its own, translated for people to read: its blocks, its Wasm text, and what it costs. */
+import { functionBodies } from "./byte-reader.js";
 import type { CodeSource } from "./code-source.js";
 import { RegionEmitter } from "./emit-region.js";
 import { Lifter } from "./lift/lifter.js";
@@ -49,6 +50,7 @@ export function explainRegion(source: CodeSource, pc: number, options: ExplainOp
   const text = w.text();
   const withRegion = w.emit(false).bytes;
   w.dispose();
+  const { start, end } = functionBodies(withRegion).bodies[2]!;
   const body = bodyOf(functionsOf(parseWasmText(text)).get(name)!);
   const operations = countOperations(body);
   return {
@@ -57,37 +59,7 @@ export function explainRegion(source: CodeSource, pc: number, options: ExplainOp
       text: line,
       pc: mark < 0 ? -1 : region.entry + mark - MARK_BIAS,
     })),
-    bytes: bodyBytes(withRegion, 2),
+    bytes: end - start,
     operations: new Map([...operations].sort((a, b) => b[1] - a[1])),
   };
-}
-
-const CODE_SECTION = 10;
-
-/** Size of the `index`th function body of a Wasm module. */
-function bodyBytes(module: Uint8Array, index: number): number {
-  let at = 8;
-  const leb = (): number => {
-    let value = 0;
-    for (let shift = 0; ; shift += 7) {
-      const byte = module[at++]!;
-      value |= (byte & 127) << shift;
-      if (byte < 128) return value >>> 0;
-    }
-  };
-  while (at < module.length) {
-    const id = module[at++]!;
-    const size = leb();
-    if (id !== CODE_SECTION) {
-      at += size;
-      continue;
-    }
-    leb();
-    for (let body = 0; ; body++) {
-      const bytes = leb();
-      if (body === index) return bytes;
-      at += bytes;
-    }
-  }
-  return 0;
 }

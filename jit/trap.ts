@@ -1,6 +1,7 @@
 /** From a Wasm trap to the guest instruction that caused it. */
 import type { CodeArena } from "./code-arena.js";
 import { HANDLER_NAME, MARK_BIAS, REGION_NAME } from "./region-name.js";
+import { visitMappings } from "./source-map.js";
 
 export type TrapKind = "memory" | "division" | "unreachable" | "unaligned" | "stack" | "other";
 
@@ -46,41 +47,14 @@ export function locateTrap(error: unknown, arena: CodeArena): TrapSite | null {
   return { kind, pc: mark < 0 ? -1 : entry + mark - MARK_BIAS, interpreted: false };
 }
 
-const BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-/** The mark at a code offset: the last mapping at or before it (source map revision 3, one line, VLQ deltas). */
+/** The mark at a code offset: that of the last mapping at or before it. A hint is none. */
 function findMark(map: Uint8Array, offset: number): number {
-  let text = "";
-  for (let i = 0; i < map.length; i += 8192) text += String.fromCharCode(...map.subarray(i, i + 8192));
-  const mappings = (JSON.parse(text) as { mappings: string }).mappings;
-  let column = 0;
-  let line = 0;
-  let best = -1;
-  for (const segment of mappings.split(",")) {
-    const fields = decodeVlq(segment);
-    column += fields[0] ?? 0;
-    if (column > offset) break;
-    if (fields.length >= 4) {
-      line += fields[2]!;
-      best = line;
-    } else best = -1;
-  }
+  let mark = -1;
+  visitMappings(map, (start, line, column) => {
+    if (start > offset) return true;
+    mark = column === 0 ? line : -1;
+    return false;
+  });
   // Lines count from 0 in the map, marks are stored as line numbers that count from 1: see WasmBuilder.mark.
-  return best;
-}
-
-function decodeVlq(segment: string): number[] {
-  const fields: number[] = [];
-  let value = 0;
-  let shift = 0;
-  for (const char of segment) {
-    const digit = BASE64.indexOf(char);
-    value += (digit & 31) * 2 ** shift;
-    shift += 5;
-    if (digit & 32) continue;
-    fields.push(value % 2 ? -(value - 1) / 2 : value / 2);
-    value = 0;
-    shift = 0;
-  }
-  return fields;
+  return mark;
 }

@@ -5,6 +5,7 @@
  * An `Expr` is a tree node: use it exactly once. Values that are needed twice go through a local (`local.set`/`get`).
  * Only the builder shares nodes: constants and reads of locals, which are never marked.
  */
+import { addBranchHints, LIKELY_COLUMN, UNLIKELY_COLUMN } from "./branch-hints.js";
 import { pushUnsigned } from "./leb128.js";
 import { binaryenBytes, binaryenWords, guarded } from "./binaryen-instance.js";
 import binaryen from "binaryen";
@@ -710,6 +711,12 @@ export class WasmBuilder {
     raw["_BinaryenFunctionSetDebugLocation"]!(owner, expression, 0, value + 1, 0);
   }
 
+  /** Marks `branch`, an `if` or `br_if`, as `mark` does, and says whether its condition is nearly always true, or never. */
+  hint(owner: FunctionRef, branch: Expr, likely: boolean, value: number): void {
+    const column = likely ? LIKELY_COLUMN : UNLIKELY_COLUMN;
+    raw["_BinaryenFunctionSetDebugLocation"]!(owner, branch, 0, value + 1, column);
+  }
+
   /**
    * The module's bytes with a name section (a trap's stack text then says which function it happened in), and with
    * `withMap` the map of code offsets to marks as a JSON source map in ASCII.
@@ -728,7 +735,9 @@ export class WasmBuilder {
     raw["_free"]!(binary);
     raw["_free"]!(map);
     this.emitted = true;
-    return { bytes, sourceMap };
+    if (!sourceMap) return { bytes, sourceMap };
+    const hinted = addBranchHints(bytes, sourceMap, this.importedFunctions);
+    return { bytes: hinted.bytes, sourceMap: hinted.map };
   }
   /** Must precede `mark`. */
   openMarks(): void {
