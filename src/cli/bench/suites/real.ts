@@ -101,10 +101,13 @@ function compilePackage({ go, scratch }: BenchmarkInputs): BenchmarkCommand {
   mkdirSync(env.GOCACHE, { recursive: true });
   const list = (...args: string[]): string => askGo(command, ["list", ...args, COMPILED_PACKAGE], "/", env);
   const imports = path.join(scratch, "importcfg");
-  writeFileSync(
-    imports,
-    list("-export", "-deps", "-f", "{{if .Export}}packagefile {{.ImportPath}}={{.Export}}{{end}}"),
+  const exported = list("-export", "-deps", "-f", "{{if .Export}}packagefile {{.ImportPath}}={{.Export}}{{end}}");
+  // What is vendored is imported by another path than its own.
+  const vendored = list(
+    "-f",
+    '{{range $path, $vendored := .ImportMap}}importmap {{$path}}={{$vendored}}{{"\\n"}}{{end}}',
   );
+  writeFileSync(imports, `${exported}\n${vendored}`);
   const files = list("-f", '{{$dir := .Dir}}{{range .GoFiles}}{{$dir}}/{{.}}{{"\\n"}}{{end}}').split("\n");
   const output = path.join(scratch, "package.a");
   return {
