@@ -1,6 +1,6 @@
 /**
- * Tells the engine which way branches go nearly always: the custom section metadata.code.branch_hint (WebAssembly 3.0, appendix of
- * code metadata). V8 then makes what a rare way does to registers the rare way's business: it would spill on the
+ * Tells the engine which way branches go nearly always: the custom section metadata.code.branch_hint of WebAssembly's
+ * branch hinting proposal, which engines that do not know it pass over. V8 then makes what a rare way does to registers the rare way's business: it would spill on the
  * common way what a call on the rare one needs saved.
  *
  * Binaryen's C API cannot attach hints. They come through the source map that it writes: a hinted branch has a debug

@@ -91,6 +91,7 @@ export class RegionEmitter {
   /** XMM registers whose halves are apart at the start of each block. */
   private apartIn!: Int32Array;
   private stackSlots!: StackSlots | null;
+  /** Blocks that control hardly ever comes to. */
   private isRare!: readonly boolean[];
   /** Branches whose condition is nearly always true (`likely`), or never, and the instruction they are for. */
   private hints: { branch: Expr; likely: boolean; pc: number }[] = [];

@@ -39,10 +39,9 @@ export function analyseFlow(region: Region): Flow {
 /** By block: whether control hardly ever comes there, since it is the rare way of an inlined callee, or cannot be left. */
 export function rareBlocks({ blocks }: Region): readonly boolean[] {
   const rare = blocks.map(({ end }) => end.kind === "detour" || end.kind === "stop" || end.kind === "illegal");
-  // Edges that are not back-edges: one pass will do.
+  // From the back: only what comes later counts, so one pass will do.
   for (let index = blocks.length - 1; index >= 0; index--) {
     const { end } = blocks[index]!;
-    if (end.kind === "detour") continue;
     const to = successors(end);
     const edges = end.kind === "branch" ? 2 : 1;
     if (to.length === edges && to.every((next) => next > index && rare[next])) rare[index] = true;

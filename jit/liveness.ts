@@ -33,7 +33,7 @@ export interface Needed {
 
 export const EVERYTHING: Needed = { registers: ALL_REGISTERS, flags: ALL_FLAGS };
 export const NOTHING: Needed = { registers: 0, flags: 0 };
-export const ALL_BUT_FLAGS: Needed = { registers: ALL_REGISTERS, flags: DF };
+const ALL_BUT_FLAGS: Needed = { registers: ALL_REGISTERS, flags: DF };
 
 /** What may be read where one of two ways is taken. */
 export const either = (a: Needed, b: Needed): Needed => ({
@@ -93,15 +93,18 @@ export function neededAtExit(source: CodeSource, region: Region, block: Block): 
   }
 }
 
-/**
- * Hand-written code may expect any register, but Go's ABI makes the status flags scratch over calls and returns. Not so
- * where flags are popped: `asyncPreempt` returns into the middle of a function.
- */
 function neededByHandWritten(source: CodeSource, region: Region, { end }: Block): Needed {
   if (source.convention === "none" || !region.function) return EVERYTHING;
-  if (end.kind === "call") return ALL_BUT_FLAGS;
-  return end.kind === "return" && !region.blocks.some(popsFlags) ? ALL_BUT_FLAGS : EVERYTHING;
+  if (end.kind !== "call" && end.kind !== "return") return EVERYTHING;
+  return handWrittenNeeded(end.kind, () => region.blocks.some(popsFlags));
 }
+
+/**
+ * What may be read after a call or a return of hand-written code: any register, but Go's ABI makes the status flags
+ * scratch. Not so where flags are popped: `asyncPreempt` returns into the middle of a function.
+ */
+export const handWrittenNeeded = (end: "call" | "return", mayPopFlags: () => boolean): Needed =>
+  end === "return" && mayPopFlags() ? EVERYTHING : ALL_BUT_FLAGS;
 
 /** True if `block` takes all flags from memory. */
 export const popsFlags = ({ items }: Block): boolean =>

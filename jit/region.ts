@@ -8,7 +8,15 @@ import { InstructionDecoder, mnemonicName, OP_GPR, OP_MEM, type Insn } from "./d
 import { recognise, type KnownFunction } from "./known/recognise.js";
 import { entryFor, flagsRead, flagsWritten, registersRead, registersWritten } from "./lift/index.js";
 import type { BlockEnd, InstructionEntry } from "./lift/entry.js";
-import { ALL_BUT_FLAGS, compilerNeeded, either, EVERYTHING, neededByCallee, NOTHING, type Needed } from "./liveness.js";
+import {
+  compilerNeeded,
+  either,
+  EVERYTHING,
+  handWrittenNeeded,
+  neededByCallee,
+  NOTHING,
+  type Needed,
+} from "./liveness.js";
 import { gprBit, RSP, type FlagSet, type RegisterSet } from "./registers.js";
 
 /** Way out of the region to a guest address, and what may be read there; default: everything. */
@@ -111,7 +119,7 @@ const RECENT_REGIONS = 200;
 const RECENT_ITEMS = 30_000;
 /** Instructions behind an exit that are looked at for what they read. */
 const LOOK_AHEAD = 12;
-/** The opcode. */
+/** Opcode of the instruction that takes all flags from the stack. */
 const POPFQ = 0x9d;
 
 /** The successors inside the region. */
@@ -390,10 +398,11 @@ export class RegionFinder {
   private neededBehind({ entry, insn }: Item, info: FunctionInfo | null): Needed {
     const { convention } = this.source;
     if (!info || convention === "none") return EVERYTHING;
+    const isReturn = entry.ends === "return";
     if (info.origin !== "compiler") {
-      return entry.ends === "return" && this.mayPopFlags(info) ? EVERYTHING : ALL_BUT_FLAGS;
+      return handWrittenNeeded(isReturn ? "return" : "call", () => this.mayPopFlags(info));
     }
-    return entry.ends === "return"
+    return isReturn
       ? compilerNeeded(convention, false)
       : neededByCallee(this.source, insn, () => this.keepsFlags(insn.target));
   }
