@@ -138,8 +138,10 @@ async function underGojit(guest: Guest): Promise<{ output: string; status: numbe
   const exit = once(child, "exit");
   await once(child.stderr, "data");
   const output = await session([`target remote ${socket}`], guest);
-  child.kill();
+  // It ends by itself, a little later than gdb.
+  const patience = setTimeout(() => child.kill(), 10_000);
   const [status] = (await exit) as [number];
+  clearTimeout(patience);
   return { output, status };
 }
 
