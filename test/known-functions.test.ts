@@ -208,7 +208,9 @@ function borderCases(name: Name): Case[] {
     put(bytes, TABLE, slicingTable(IEEE));
     put(bytes, DATA, randomBytes(new Random(9), 3000));
   };
-  const lengths = [0, 1, 15, 16, 63, 64, 255, 256, 257, 319, 320, 511, 512, 2047, 2048, 2064, 2065, 2127, 2128];
+  const lengths = [
+    0, 1, 15, 16, 63, 64, 65, 127, 128, 191, 192, 255, 256, 257, 319, 320, 511, 512, 2047, 2048, 2064, 2065, 2127, 2128,
+  ];
   return lengths.map((length) => ({ ...base, prepare, data: DATA, length }));
 }
 

@@ -1,5 +1,7 @@
 /**
- * The slicing-by-8 update loop of hash/crc32, `slicingUpdate(crc, table, data)`, 64 bytes at a time with SIMD.
+ * The slicing-by-8 update loop of hash/crc32, `slicingUpdate(crc, table, data)`, with SIMD. For two polynomials all but the
+ * last 1216 bytes are eliminated (crc32-sparse.ts); those, and the data of other polynomials, are folded, 64 bytes at a
+ * time.
  *
  * A CRC is linear: a byte v of the message can be taken out if v · x^512 mod P, four bytes, is added (XOR) 64 bytes
  * later. That product is a sum of two table lookups, by low and high half byte, and `i8x16.swizzle` looks up 16 bytes at
@@ -24,7 +26,7 @@ const PARTS = 8;
 const PART_BYTES = 1024;
 /** The guest's function takes less than this by another loop, and is left that much. */
 const SLICING_CUTOFF = 16;
-/** Consumed at most by one call, a millisecond. */
+/** Consumed at most by one call: a millisecond where it is folded, else less. */
 const MOST_BYTES = 4 << 20;
 
 /** More than the window of the elimination, and twice 64 bytes to be folded. */

@@ -15,7 +15,7 @@ const DIGEST_BYTES = 32;
 const LANES = 4;
 /** Words of the schedule that are in locals: each is made of some of the 16 before it. */
 const WINDOW = 16;
-/** Consumed at most by one call, a millisecond. */
+/** Consumed at most by one call: half a millisecond. */
 const MOST_BYTES = 256 << 10;
 
 export const sha256: KnownBody = { name: "sha256", table: -1, data: 1, shortest: BLOCK_BYTES, add };
