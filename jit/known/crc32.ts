@@ -79,14 +79,18 @@ function add(w: WasmBuilder, name: string, guestBase: number): void {
     const crcOfAll = w.i32.xor(w.i32.xor(f.get(crc), pendingAbove(w, f, above)), w.i32.const(-1));
     return w.tuple([w.i64.extend_i32_u(crcOfAll), f.get(consumed)]);
   };
+  const isEliminated = f.local(i32);
   for (const multiple of SPARSE_MULTIPLES) {
     f.when(isTableOf(w, f, table, multiple.polynomial), () => {
       eliminate(w, f, multiple, { data, rest, state: state() });
-      f.set(data, w.i32.const(CPU_SCRATCH));
-      f.set(rest, w.i32.const(WINDOW_BYTES));
-      f.emit(w.return(result(CPU)));
+      f.set(isEliminated, w.i32.const(1));
     });
   }
+  f.when(f.get(isEliminated), () => {
+    f.set(data, w.i32.const(CPU_SCRATCH));
+    f.set(rest, w.i32.const(WINDOW_BYTES));
+    f.emit(w.return(result(CPU)));
+  });
   f.set(pending[0]!, w.i32x4.replace(zero(w), 0, state()));
   f.add(name, result(GUEST), bodyResult(w));
 }
