@@ -27,11 +27,12 @@ export const CPU_MXCSR = 472;
 /** Guest instructions that translated code has come to, where it counts them; 64 bits. */
 export const CPU_EXECUTED = 480;
 
-/** 1 KiB that a known function's body works in; aligned to 16 bytes. */
-export const CPU_SCRATCH = 1024;
-
 /** Direct-mapped cache of guest address → table slot: `LOOKUP_ENTRIES` pairs of 32-bit words (address, slot). */
 export const CPU_LOOKUP = 4096;
 export const LOOKUP_ENTRIES = 16384;
 
-export const CPU_PAGES = Math.ceil((CPU_LOOKUP + LOOKUP_ENTRIES * 8) / 65536);
+/** What a known function's body works in; aligned to 16 bytes. */
+export const CPU_SCRATCH = CPU_LOOKUP + LOOKUP_ENTRIES * 8;
+export const SCRATCH_BYTES = 16 << 10;
+
+export const CPU_PAGES = Math.ceil((CPU_SCRATCH + SCRATCH_BYTES) / 65536);

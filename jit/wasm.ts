@@ -523,15 +523,16 @@ export class WasmBuilder {
   atomicFence(): Expr {
     return raw["_BinaryenAtomicFence"]!(this.m, SEQ_CST) as Expr;
   }
-  memoryCopy(target: Expr, source: Expr, size: Expr): Expr {
-    return raw["_BinaryenMemoryCopy"]!(this.m, target, source, size, name(GUEST), name(GUEST)) as Expr;
+  /** From one address of `memory` to another. */
+  memoryCopy(memory: string, target: Expr, source: Expr, size: Expr): Expr {
+    return raw["_BinaryenMemoryCopy"]!(this.m, target, source, size, name(memory), name(memory)) as Expr;
   }
   /** Current size in pages, an i32. */
   memorySize(memory: string): Expr {
     return raw["_BinaryenMemorySize"]!(this.m, name(memory), false) as Expr;
   }
-  memoryFill(target: Expr, value: Expr, size: Expr): Expr {
-    return raw["_BinaryenMemoryFill"]!(this.m, target, value, size, name(GUEST)) as Expr;
+  memoryFill(memory: string, target: Expr, value: Expr, size: Expr): Expr {
+    return raw["_BinaryenMemoryFill"]!(this.m, target, value, size, name(memory)) as Expr;
   }
 
   /** Both arms are evaluated. */

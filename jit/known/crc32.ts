@@ -1,5 +1,7 @@
 /**
- * The slicing-by-8 update loop of hash/crc32, `slicingUpdate(crc, table, data)`, 64 bytes at a time with SIMD.
+ * The slicing-by-8 update loop of hash/crc32, `slicingUpdate(crc, table, data)`, with SIMD. For two polynomials all but the
+ * last 1216 bytes are eliminated (crc32-sparse.ts); those, and the data of other polynomials, are folded, 64 bytes at a
+ * time.
  *
  * A CRC is linear: a byte v of the message can be taken out if v · x^512 mod P, four bytes, is added (XOR) 64 bytes
  * later. That product is a sum of two table lookups, by low and high half byte, and `i8x16.swizzle` looks up 16 bytes at
@@ -10,7 +12,9 @@
  * All is computed from the table that the guest passes, whatever its polynomial is, after a check that it is linear
  * and that its eight parts belong together; with any other table the body does nothing.
  */
-import { GUEST, i32, i64, v128, type Expr, type WasmBuilder } from "../wasm.js";
+import { CPU_SCRATCH } from "../cpu-block.js";
+import { CPU, GUEST, i32, i64, v128, type Expr, type WasmBuilder } from "../wasm.js";
+import { eliminate, isTableOf, SPARSE_MULTIPLES, WINDOW_BYTES } from "./crc32-sparse.js";
 import { FunctionBuilder, type Local } from "./function-builder.js";
 import { bodyResult, DATA, inMemory, LENGTH, PARAMETERS, STATE, TABLE_ADDRESS, type KnownBody } from "./known-body.js";
 
@@ -22,17 +26,20 @@ const PARTS = 8;
 const PART_BYTES = 1024;
 /** The guest's function takes less than this by another loop, and is left that much. */
 const SLICING_CUTOFF = 16;
-/** Consumed at most by one call, a millisecond. */
+/** Consumed at most by one call: a millisecond where it is folded, else less. */
 const MOST_BYTES = 4 << 20;
 
-export const crc32: KnownBody = { name: "crc32", table: 1, data: 2, shortest: 2048, add };
+/** More than the window of the elimination, and twice 64 bytes to be folded. */
+const SHORTEST = 2048;
+
+export const crc32: KnownBody = { name: "crc32", table: 1, data: 2, shortest: SHORTEST, add };
 
 function add(w: WasmBuilder, name: string, guestBase: number): void {
   const f = new FunctionBuilder(w, PARAMETERS);
   const giveUp = () => w.return(w.tuple([f.get(f.param(STATE)), w.i64.const(0)]));
   const length = () => f.get(f.param(LENGTH));
   const tableBytes = () => w.i64.const(PARTS * PART_BYTES);
-  const isTooShort = w.i64.lt_u(length(), w.i64.const(2 * FOLD_BYTES + SLICING_CUTOFF));
+  const isTooShort = w.i64.lt_u(length(), w.i64.const(SHORTEST));
   f.emit(w.if(isTooShort, giveUp()));
   for (const [address, size] of [
     [DATA, length],
@@ -55,22 +62,37 @@ function add(w: WasmBuilder, name: string, guestBase: number): void {
   f.emit(w.if(isWrong, giveUp()));
 
   const pending = f.locals(v128, VECTORS);
-  const state = w.i32.xor(w.i32.wrap(f.get(f.param(STATE))), w.i32.const(-1));
-  f.set(pending[0]!, w.i32x4.replace(zero(w), 0, state));
-  const above = foldAll(w, f, { low, high, pending, data, rest });
-
-  // The last 64 bytes with what is pending, eight at a time.
-  const word = f.local(i64);
-  for (let half = 0; half < 2 * VECTORS; half++) {
-    const folded = w.i64x2.extract(f.get(pending[half >> 1]!), half & 1);
-    const loaded = w.load(GUEST, i64, 8, f.get(data), 8 * half);
-    f.set(word, w.i64.xor(w.i64.xor(folded, loaded), w.i64.extend_i32_u(f.get(crc))));
-    const byte = (i: number) => w.i32.wrap(w.i64.shr_u(f.get(word), w.i64.const(8 * i)));
-    const parts = Array.from({ length: 8 }, (_, i) => entry(w, f, table, 7 - i, byte(i)));
-    f.set(crc, parts.reduce(w.i32.xor));
+  const state = () => w.i32.xor(w.i32.wrap(f.get(f.param(STATE))), w.i32.const(-1));
+  /** What is returned; `memory` has the `rest` bytes of data. */
+  const result = (memory: string): Expr => {
+    const above = foldAll(w, f, { low, high, pending, memory, data, rest });
+    // The last 64 bytes with what is pending, eight at a time.
+    const word = f.local(i64);
+    for (let half = 0; half < 2 * VECTORS; half++) {
+      const folded = w.i64x2.extract(f.get(pending[half >> 1]!), half & 1);
+      const loaded = w.load(memory, i64, 8, f.get(data), 8 * half);
+      f.set(word, w.i64.xor(w.i64.xor(folded, loaded), w.i64.extend_i32_u(f.get(crc))));
+      const byte = (i: number) => w.i32.wrap(w.i64.shr_u(f.get(word), w.i64.const(8 * i)));
+      const parts = Array.from({ length: 8 }, (_, i) => entry(w, f, table, 7 - i, byte(i)));
+      f.set(crc, parts.reduce(w.i32.xor));
+    }
+    const crcOfAll = w.i32.xor(w.i32.xor(f.get(crc), pendingAbove(w, f, above)), w.i32.const(-1));
+    return w.tuple([w.i64.extend_i32_u(crcOfAll), f.get(consumed)]);
+  };
+  const isEliminated = f.local(i32);
+  for (const multiple of SPARSE_MULTIPLES) {
+    f.when(isTableOf(w, f, table, multiple.polynomial), () => {
+      eliminate(w, f, multiple, { data, rest, state: state() });
+      f.set(isEliminated, w.i32.const(1));
+    });
   }
-  const result = w.i32.xor(w.i32.xor(f.get(crc), pendingAbove(w, f, above)), w.i32.const(-1));
-  f.add(name, w.tuple([w.i64.extend_i32_u(result), f.get(consumed)]), bodyResult(w));
+  f.when(f.get(isEliminated), () => {
+    f.set(data, w.i32.const(CPU_SCRATCH));
+    f.set(rest, w.i32.const(WINDOW_BYTES));
+    f.emit(w.return(result(CPU)));
+  });
+  f.set(pending[0]!, w.i32x4.replace(zero(w), 0, state()));
+  f.add(name, result(GUEST), bodyResult(w));
 }
 
 const zero = (w: WasmBuilder): Expr => w.v128.const(new Uint8Array(16));
@@ -192,6 +214,8 @@ interface Folding {
   readonly high: readonly Local[];
   /** What is to be added to the next vectors of data. */
   readonly pending: readonly Local[];
+  readonly memory: string;
+  /** Address in that memory. */
   readonly data: Local;
   /** Bytes from `data` on that are to be consumed: at least twice 64. */
   readonly rest: Local;
@@ -201,7 +225,7 @@ interface Folding {
  * Folds all but the last 64 bytes of the data.
  * @returns bytes 1 to 3 of the last vector's products
  */
-function foldAll(w: WasmBuilder, f: FunctionBuilder, { low, high, pending, data, rest }: Folding): Local[] {
+function foldAll(w: WasmBuilder, f: FunctionBuilder, { low, high, pending, memory, data, rest }: Folding): Local[] {
   const above = f.locals(v128, 3);
   const products = f.locals(v128, 3);
   const [vector, lowHalves, highHalves] = [f.local(v128), f.local(v128), f.local(v128)];
@@ -214,7 +238,7 @@ function foldAll(w: WasmBuilder, f: FunctionBuilder, { low, high, pending, data,
     "fold",
     () => {
       pending.forEach((sum, i) => {
-        f.set(vector, w.v128.xor(f.get(sum), w.load(GUEST, v128, 16, f.get(data), 16 * i)));
+        f.set(vector, w.v128.xor(f.get(sum), w.load(memory, v128, 16, f.get(data), 16 * i)));
         f.set(lowHalves, w.v128.and(f.get(vector), splatByte(w, 0x0f)));
         const shifted = w.i16x8.shr_u(f.get(vector), w.i32.const(4));
         f.set(highHalves, w.v128.and(shifted, splatByte(w, 0x0f)));

@@ -36,15 +36,25 @@ export class FunctionBuilder {
   emit(statement: Expr): void {
     this.statements.push(statement);
   }
+  /** What `build` emits, if `condition` holds. */
+  when(condition: Expr, build: () => void): void {
+    this.emit(this.w.if(condition, this.nested(build)));
+  }
   /** What `build` emits, repeated as long as `condition` holds at its end. */
   repeat(label: string, build: () => void, condition: () => Expr): void {
+    const body = this.nested(() => {
+      build();
+      this.emit(this.w.br(label, condition()));
+    });
+    this.emit(this.w.loop(label, body));
+  }
+  private nested(build: () => void): Expr {
     const outer = this.statements;
     this.statements = [];
     build();
-    this.emit(this.w.br(label, condition()));
-    const loop = this.w.loop(label, this.w.block(null, this.statements));
+    const block = this.w.block(null, this.statements);
     this.statements = outer;
-    this.emit(loop);
+    return block;
   }
   /** Adds the function to the module being built; `result` is what it returns in the end. */
   add(name: string, result: Expr, type: Type): void {

@@ -7,7 +7,7 @@
  */
 import { OP_MEM, type Insn, type Operand } from "../decode.js";
 import { DF, gprBit, RAX, RCX, RDI, RSI, STATUS_FLAGS, type FlagSet, type RegisterSet } from "../registers.js";
-import { i32, i64, type Expr } from "../wasm.js";
+import { GUEST, i32, i64, type Expr } from "../wasm.js";
 import type { InstructionEntry } from "./entry.js";
 import { flagsWhen, subFlags } from "./flag-definitions.js";
 import type { Lifter, Value } from "./lifter.js";
@@ -93,7 +93,7 @@ function stos(lifter: Lifter, insn: Insn): void {
     const whole = bulk(lifter, size);
     const to = whole.lowest(target!);
     const fill = lifter.nested(() => {
-      lifter.emit(lifter.mark(w.memoryFill(lifter.get(to), byte(), lifter.get(whole.bytes))));
+      lifter.emit(lifter.mark(w.memoryFill(GUEST, lifter.get(to), byte(), lifter.get(whole.bytes))));
       finishBulk(lifter, whole, RDI);
     });
     if (size === 1) {
@@ -133,7 +133,7 @@ function movs(lifter: Lifter, insn: Insn): void {
     const from = whole.lowest(source!);
     const to = whole.lowest(target!);
     const copy = lifter.nested(() => {
-      lifter.emit(lifter.mark(w.memoryCopy(lifter.get(to), lifter.get(from), lifter.get(whole.bytes))));
+      lifter.emit(lifter.mark(w.memoryCopy(GUEST, lifter.get(to), lifter.get(from), lifter.get(whole.bytes))));
       finishBulk(lifter, whole, RSI, RDI);
     });
     const slow = lifter.nested(() => {
