@@ -116,6 +116,7 @@ export class Machine {
   private spareTimer: ReturnType<typeof setTimeout> | undefined;
   private patienceTimer: ReturnType<typeof setTimeout> | undefined;
   private timer: ReturnType<typeof setTimeout> | undefined;
+  private closed = false;
 
   constructor(options: MachineOptions, platform: SupervisorPlatform) {
     this.platform = platform;
@@ -224,8 +225,9 @@ export class Machine {
     return this.cpuMemories[worker]!;
   }
 
-  /** Ends every Worker. */
+  /** Ends every Worker, and starts none any more. */
   close(): void {
+    this.closed = true;
     clearTimeout(this.timer);
     clearTimeout(this.spareTimer);
     clearTimeout(this.patienceTimer);
@@ -276,6 +278,8 @@ export class Machine {
     if (waitNs !== Infinity) this.timer = setTimeout(() => this.armTimers(), Math.max(1, Math.ceil(waitNs / 1e6)));
   }
   private receive(message: WorkerMessage): void {
+    // Another Worker would be started, which nobody ends.
+    if (this.closed) return;
     switch (message.type) {
       case "exit":
         this.settle.resolve({ waitStatus: message.waitStatus });
