@@ -1,4 +1,4 @@
-/** The record memory's threshold: how often code runs before it is translated. */
+/** The record memory: the threshold, how often code runs before it is translated; what is decoded. */
 import { expect, test } from "vitest";
 import { ENDED } from "../jit/executor.js";
 import { D_HOT } from "../jit/interpreter/layout.js";
@@ -43,4 +43,25 @@ test("what was hot in an earlier run is hot for those that may inline it, and no
   expect(second.isNearlyHot(LOOP)).toBe(true);
   expect(second.timesAt(COLD)).toBe(0);
   expect(second.isNearlyHot(COLD)).toBe(false);
+});
+
+test("the ways of a function that control has not taken are decoded ahead, what they call is not", () => {
+  const [COLD, COLDER, OTHER] = [CODE + 0x40, CODE + 0x60, CODE + 0x100];
+  const code = new Map([
+    // xor eax, eax; jnz COLD; ret
+    [CODE, [0x31, 0xc0, 0x75, COLD - (CODE + 4), 0xc3]],
+    // call OTHER; jmp COLDER
+    [COLD, [0xe8, ...word(OTHER - (COLD + 5)), 0xeb, COLDER - (COLD + 7)]],
+    [COLDER, [0xc3]],
+    [OTHER, [0xc3]],
+  ]);
+  const functionAt = (pc: number) => {
+    const [start, end] = pc < OTHER ? [CODE, OTHER] : [OTHER, OTHER + 1];
+    return { start, end, origin: "compiler" as const };
+  };
+  const guest = guestCode(code, 250, () => ({ fault: () => ENDED }), { hot: 256, program: { functionAt } });
+  guest.run();
+  expect(guest.cpu.gpr[4]).toBe(FIRST_RSP + 8n);
+  const isDecoded = (pc: number) => guest.records.find(pc) !== 0;
+  expect([COLD, COLDER, OTHER].map(isDecoded)).toEqual([true, true, false]);
 });

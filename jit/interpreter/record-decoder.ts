@@ -45,6 +45,10 @@ import { H_GO_ON, H_LEAVE, H_PROBE, H_TRANSLATED, H_UNKNOWN, isLast, type Shape 
 const RUN_RECORDS = 64;
 /** Leaves that code of so many instructions, of up to 15 bytes, may begin in. */
 const MOST_LEAVES = 2;
+/** For a run with a probe at each instruction, the record that ends it, and the leaves it may need. */
+const RUN_BYTES = (2 * RUN_RECORDS + 2) * RECORD_BYTES + MOST_LEAVES * (LEAF_HEADER_BYTES + LEAF_BYTES);
+/** Instructions decoded, after which no more are that were not asked for: a run of a program so large takes seconds. */
+const AHEAD_MOST = 1 << 16;
 
 const POP = mnemonicByName("Pop");
 const LEA = mnemonicByName("Lea");
@@ -56,6 +60,8 @@ export class RecordDecoder extends Records {
   private readonly shapes: ReadonlyMap<number, Shape>;
   private readonly source: CodeSource;
   private readonly isTranslated: (pc: number) => boolean;
+  /** Where the direct jumps and branches go that were decoded last. */
+  private readonly jumps: number[] = [];
 
   /** @param isTranslated whether there is a region for a guest address */
   constructor(
@@ -76,12 +82,26 @@ export class RecordDecoder extends Records {
     try {
       const found = this.find(pc);
       if (found) return found;
-      // For a run with a probe at each instruction, the record that ends it, and the leaves it may need.
-      const bytes = (2 * RUN_RECORDS + 2) * RECORD_BYTES + MOST_LEAVES * (LEAF_HEADER_BYTES + LEAF_BYTES);
-      if (!this.hasRoom(bytes)) return 0;
-      return this.run(pc);
+      if (!this.hasRoom(RUN_BYTES)) return 0;
+      const record = this.run(pc);
+      this.decodeAhead(pc);
+      return record;
     } finally {
       this.unlock();
+    }
+  }
+
+  /**
+   * Decodes what else of the function at `pc` is reached by direct jumps. Which of its ways a thread takes differs from run to
+   * run: to load the decoder for a few instructions would be a third of the time of a short one.
+   */
+  private decodeAhead(pc: number): void {
+    const { jumps } = this;
+    const info = this.source.functionAt(pc);
+    while (jumps.length > 0) {
+      const target = jumps.pop()!;
+      if (!info || target < info.start || target >= info.end || this.find(target)) continue;
+      if (this.count < AHEAD_MOST && this.hasRoom(RUN_BYTES)) this.run(target);
     }
   }
 
@@ -94,6 +114,9 @@ export class RecordDecoder extends Records {
     }
     const { insns, shapes } = this.straightCode(start);
     if (insns.length === 0) return 0;
+    insns.forEach(({ target }, i) => {
+      if (target >= 0 && shapes[i]?.ends !== "call") this.jumps.push(target);
+    });
     const probes = insns.map(({ pc }) => this.source.probeAt(pc));
     const probed = probes.reduce((count, probe) => count + (probe < 0 ? 0 : 1), 0);
     const first = this.allocate((insns.length + probed + 1) * RECORD_BYTES);
