@@ -11,7 +11,10 @@ export const feedStdin = (kernel: KernelMemory): void => {
   const ring = new InputRing(kernel, "stdin");
   void (async () => {
     await ring.asked();
-    const reader = new ChunkReader(process.stdin);
+    const { stdin } = process;
+    const reader = new ChunkReader(stdin);
+    // Kinds of sockets that Node does not know have none.
+    (stdin as Partial<typeof stdin>).unref?.();
     for (;;) {
       await ring.asked();
       const chunk = await reader.next(ring.room);
