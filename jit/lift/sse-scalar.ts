@@ -49,7 +49,7 @@ function root(mnemonic: string, cpuid: CpuidBit, opcode: string, format: Format)
     upper: format.upper,
     samples: samples(opcode),
     lift: (lifter, { operands: [target, source] }) =>
-      format.set(lifter, target!.reg, lifter.w[format.scalar].sqrt(format.read(lifter, source!))),
+      format.setFromVector(lifter, target!.reg, lifter.w[format.vector].sqrt(format.readVector(lifter, source!))),
   };
 }
 
