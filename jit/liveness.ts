@@ -172,6 +172,7 @@ export function analyseLiveness(source: CodeSource, region: Region, flow: Flow):
   // What each block does as a whole: writes, and reads before it writes.
   const writes = new Int32Array(count);
   const flagWrites = new Uint8Array(count);
+  const flagKills = new Uint8Array(count);
   const reads = new Int32Array(count);
   const flagReads = new Uint8Array(count);
   const leaves = new Uint8Array(count);
@@ -182,17 +183,20 @@ export function analyseLiveness(source: CodeSource, region: Region, flow: Flow):
     const { items } = block;
     let written = 0;
     let flagsWritten = 0;
+    let flagsKilled = 0;
     let read = 0;
     let flagsRead = 0;
     for (let i = 0; i < items.length; i++) {
       const item = items[i]!;
       read |= item.registersRead & ~written;
-      flagsRead |= item.flagsRead & ~flagsWritten;
+      flagsRead |= item.flagsRead & ~flagsKilled;
       written |= item.registersWritten;
       flagsWritten |= item.flagsWritten;
+      flagsKilled |= item.flagsKilled;
     }
     writes[b] = written;
     flagWrites[b] = flagsWritten;
+    flagKills[b] = flagsKilled;
     reads[b] = read;
     flagReads[b] = flagsRead;
     leaves[b] = leavesAndReturns(block) ? 1 : 0;
@@ -255,7 +259,7 @@ export function analyseLiveness(source: CodeSource, region: Region, flow: Flow):
         flagsOut[b] = flags;
       }
       registers = (registers & ~writes[b]!) | reads[b]!;
-      flags = (flags & ~flagWrites[b]!) | flagReads[b]!;
+      flags = (flags & ~flagKills[b]!) | flagReads[b]!;
       if (registers !== registersIn[b] || flags !== flagsIn[b]) {
         registersIn[b] = registers;
         flagsIn[b] = flags;
@@ -269,7 +273,7 @@ export function analyseLiveness(source: CodeSource, region: Region, flow: Flow):
     let flags = flagsOut[b]!;
     for (let i = items.length - 1; i >= 0; i--) {
       after[i] = flags;
-      flags = (flags & ~items[i]!.flagsWritten) | items[i]!.flagsRead;
+      flags = (flags & ~items[i]!.flagsKilled) | items[i]!.flagsRead;
     }
     return after;
   });

@@ -6,7 +6,7 @@ import type { CodeSource, FunctionInfo } from "./code-source.js";
 import { inlineCalls } from "./inline.js";
 import { InstructionDecoder, mnemonicName, OP_GPR, OP_MEM, type Insn } from "./decode.js";
 import { recognise, type KnownFunction } from "./known/recognise.js";
-import { entryFor, flagsRead, flagsWritten, registersRead, registersWritten } from "./lift/index.js";
+import { entryFor, flagsKilled, flagsRead, flagsWritten, registersRead, registersWritten } from "./lift/index.js";
 import type { BlockEnd, InstructionEntry } from "./lift/entry.js";
 import {
   compilerNeeded,
@@ -89,6 +89,7 @@ export interface Item {
   readonly registersWritten: RegisterSet;
   readonly flagsRead: FlagSet;
   readonly flagsWritten: FlagSet;
+  readonly flagsKilled: FlagSet;
 }
 
 export interface Block {
@@ -376,7 +377,7 @@ export class RegionFinder {
       const { insn, entry } = item;
       read = either(read, { registers: item.registersRead & registers, flags: item.flagsRead & flags });
       registers &= ~(item.registersRead | item.registersWritten);
-      flags &= ~(item.flagsRead | item.flagsWritten);
+      flags &= ~(item.flagsRead | item.flagsKilled);
       if (entry.ends === "branch") {
         for (const to of [insn.target, insn.next]) {
           read = either(read, this.neededAt(to, window, { registers, flags }, budget >> 1));
@@ -613,6 +614,7 @@ const itemOf = (entry: InstructionEntry, insn: Insn): Item => ({
   registersWritten: registersWritten(entry, insn),
   flagsRead: flagsRead(entry, insn),
   flagsWritten: flagsWritten(entry, insn),
+  flagsKilled: flagsKilled(entry, insn),
 });
 
 function draftEnd(insn: Insn, ends: BlockEnd, table: { index: number; targets: number[] } | undefined): DraftEnd {

@@ -38,6 +38,7 @@ const FUNCTIONS: readonly string[] = [
   "runtime.systemstack",
   "runtime.memmove",
   "runtime.memclrNoHeapPointers",
+  "math/big.lshVU",
   "runtime.memequal",
   "runtime.gcWriteBarrier",
   "runtime.gcWriteBarrier2",

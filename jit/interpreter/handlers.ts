@@ -10,7 +10,7 @@ import { CPU_GPR, CPU_POLL, CPU_RIP } from "../cpu-block.js";
 import { InstructionDecoder, mnemonicName, OP_IMM, type Insn } from "../decode.js";
 import { TABLE } from "../emit-region.js";
 import type { InstructionEntry } from "../lift/entry.js";
-import { ENTRIES, entryFor, flagsRead, flagsWritten } from "../lift/index.js";
+import { ENTRIES, entryFor, flagsKilled, flagsRead, flagsWritten } from "../lift/index.js";
 import { ALL_FLAGS, RSP, type FlagSet } from "../registers.js";
 import { CPU, i32, i64, none, type Expr, type Type, type WasmBuilder } from "../wasm.js";
 import {
@@ -274,17 +274,17 @@ class InterpreterBuilder {
   private addHandlers(key: number, name: string, entry: InstructionEntry, template: () => Insn): boolean {
     try {
       const insn = template();
-      // With its count in a register's place a shift may keep the flags, and so reads them.
       const written = flagsWritten(entry, insn);
-      const read = flagsRead(entry, insn);
       const add = (handler: string) => this.handlers.push(handler) - 1;
       const handler = add(entry.ends ? this.ending(name, entry, insn) : this.plain(name, entry, insn, written));
       const withoutFlags = written && !entry.ends ? add(this.plain(`${name}_n`, entry, insn, 0)) : handler;
       this.shapes.set(key, {
         handler,
         withoutFlags,
-        flagsRead: read,
+        flagsRead: flagsRead(entry, insn),
         flagsWritten: written,
+        // With its count in a register's place a shift may keep the flags.
+        flagsKilled: flagsKilled(entry, insn),
         ends: entry.ends,
         bitNumber: hasBitNumber(insn),
         length: entry.form && insn.operands.length === 0 ? insn.length : 0,

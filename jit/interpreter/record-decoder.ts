@@ -213,7 +213,7 @@ export class RecordDecoder extends Records {
       const passesNone = shape?.ends === "return" || (shape?.ends === "call" && (target < 0 || isCompiled(target)));
       if (compiled && passesNone) live = 0;
       else if (!shape || shape.ends) live = ALL_FLAGS;
-      live = (live & ~(shape?.flagsWritten ?? 0)) | (shape?.flagsRead ?? 0);
+      live = (live & ~(shape?.flagsKilled ?? 0)) | (shape?.flagsRead ?? 0);
       // Who is asked there may look at all.
       if (probes[i]! >= 0) live = ALL_FLAGS;
     }

@@ -16,6 +16,7 @@ export interface Shape {
   readonly withoutFlags: number;
   readonly flagsRead: FlagSet;
   readonly flagsWritten: FlagSet;
+  readonly flagsKilled: FlagSet;
   readonly ends: BlockEnd | undefined;
   /** True if the immediate is a bit number, which counts modulo the operand's width. */
   readonly bitNumber: boolean;
@@ -34,7 +35,7 @@ export function encodeShapes(shapes: ReadonlyMap<number, Shape>): Uint8Array {
     words[at++] = key;
     words[at++] = shape.handler;
     words[at++] = shape.withoutFlags;
-    words[at++] = shape.flagsRead | (shape.flagsWritten << 8);
+    words[at++] = shape.flagsRead | (shape.flagsWritten << 8) | (shape.flagsKilled << 16);
     words[at++] = ENDS.indexOf(shape.ends);
     words[at++] = shape.bitNumber ? 1 : 0;
     words[at++] = shape.length;
@@ -51,7 +52,8 @@ export function decodeShapes(bytes: ArrayBuffer): Map<number, Shape> {
       handler: words[at + 1]!,
       withoutFlags: words[at + 2]!,
       flagsRead: flags & 0xff,
-      flagsWritten: flags >> 8,
+      flagsWritten: (flags >> 8) & 0xff,
+      flagsKilled: flags >> 16,
       ends: ENDS[words[at + 4]!],
       bitNumber: words[at + 5] !== 0,
       length: words[at + 6]!,

@@ -37,10 +37,12 @@ export interface InstructionEntry {
   /** Registers read and written beyond the explicit operands (whole registers). Default none. */
   readonly reads?: RegisterSet | ((insn: Insn) => RegisterSet);
   readonly writes?: RegisterSet | ((insn: Insn) => RegisterSet);
-  /** Flags read. A flag that is only conditionally written (shift by CL) is listed here too. */
+  /** Flags that the result depends on. */
   readonly flagsRead?: FlagSet | ((insn: Insn) => FlagSet);
   /** Flags that may change, those that the manual leaves undefined included. */
   readonly flagsWritten?: FlagSet | ((insn: Insn) => FlagSet);
+  /** Those of `flagsWritten` that it may leave as they were (shift by CL). Default none. */
+  readonly flagsKept?: FlagSet | ((insn: Insn) => FlagSet);
   /** What `lift` does with the upper half of the XMM register that it writes. Default `written`. */
   readonly upper?: UpperHalf | ((insn: Insn) => UpperHalf);
   readonly ends?: BlockEnd;

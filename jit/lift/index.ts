@@ -109,3 +109,6 @@ export const upperHalf = ({ upper = "written" }: InstructionEntry, insn: Insn): 
   typeof upper === "function" ? upper(insn) : upper;
 export const flagsRead = (entry: InstructionEntry, insn: Insn): FlagSet => resolve(entry.flagsRead, insn);
 export const flagsWritten = (entry: InstructionEntry, insn: Insn): FlagSet => resolve(entry.flagsWritten, insn);
+/** Flags of which no earlier value is seen after the instruction. */
+export const flagsKilled = (entry: InstructionEntry, insn: Insn): FlagSet =>
+  flagsWritten(entry, insn) & ~resolve(entry.flagsKept, insn);

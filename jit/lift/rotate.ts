@@ -5,7 +5,7 @@ import { i32, type Expr } from "../wasm.js";
 import type { InstructionEntry } from "./entry.js";
 import { givenFlags, resultFlags } from "./flag-definitions.js";
 import { updateKeeping, updateOnlyPlain } from "./locked.js";
-import { constantCount, countOf, defineShift, shiftFlagsRead, shiftFlagsWritten, shiftSamples } from "./shift.js";
+import { constantCount, countOf, defineShift, shiftFlagsKept, shiftFlagsWritten, shiftSamples } from "./shift.js";
 import { sourceOf, Width, type Source } from "./width.js";
 
 const ROTATE_FLAGS = CF | OF;
@@ -188,8 +188,9 @@ const rotateEntry = (
 ): InstructionEntry => ({
   mnemonic,
   operands: ["rw", "r"],
-  flagsRead: shiftFlagsRead(ROTATE_FLAGS, throughCarry ? CF : 0),
+  flagsRead: throughCarry ? CF : 0,
   flagsWritten: shiftFlagsWritten(ROTATE_FLAGS),
+  flagsKept: shiftFlagsKept(ROTATE_FLAGS),
   cpuid: "base",
   lift,
   samples: shiftSamples(extension),
@@ -221,8 +222,8 @@ export const ROTATE: readonly InstructionEntry[] = [
   {
     mnemonic: "Shld",
     operands: ["rw", "r", "r"],
-    flagsRead: shiftFlagsRead(STATUS_FLAGS),
     flagsWritten: shiftFlagsWritten(STATUS_FLAGS),
+    flagsKept: shiftFlagsKept(STATUS_FLAGS),
     cpuid: "base",
     lift: doubleShift(true),
     samples: doubleSamples(0xa4),
@@ -230,8 +231,8 @@ export const ROTATE: readonly InstructionEntry[] = [
   {
     mnemonic: "Shrd",
     operands: ["rw", "r", "r"],
-    flagsRead: shiftFlagsRead(STATUS_FLAGS),
     flagsWritten: shiftFlagsWritten(STATUS_FLAGS),
+    flagsKept: shiftFlagsKept(STATUS_FLAGS),
     cpuid: "base",
     lift: doubleShift(false),
     samples: doubleSamples(0xac),

@@ -12,17 +12,18 @@ import { sourceOf, Width, type Source } from "./width.js";
 export const constantCount = (insn: Insn, count: Operand): number =>
   count.immLo & (insn.operands[0]!.size === 8 ? 63 : 31);
 
-/** Flags of a shift or rotate: none at all for a count of zero, and for a variable count perhaps none. */
+/** Flags of a shift or rotate: none for a count of zero. */
 export const shiftFlagsWritten =
   (flags: FlagSet) =>
   (insn: Insn): FlagSet => {
     const count = insn.operands[insn.operands.length - 1]!;
     return count.kind === OP_IMM && constantCount(insn, count) === 0 ? 0 : flags;
   };
-export const shiftFlagsRead =
-  (flags: FlagSet, always: FlagSet = 0) =>
+/** Those that it leaves as they were if its variable count is zero. */
+export const shiftFlagsKept =
+  (flags: FlagSet) =>
   (insn: Insn): FlagSet =>
-    insn.operands[insn.operands.length - 1]!.kind === OP_IMM ? always : flags | always;
+    insn.operands[insn.operands.length - 1]!.kind === OP_IMM ? 0 : flags;
 
 /** Defines the flags of a shift by `count` (masked); with a variable count only if that is not zero. */
 export function defineShift(lifter: Lifter, count: Source, variable: boolean, definition: FlagDefinition): void {
@@ -125,8 +126,8 @@ export const shiftSamples = (extension: number): readonly string[] => {
 const shiftEntry = (mnemonic: string, kind: ShiftKind, extension: number): InstructionEntry => ({
   mnemonic,
   operands: ["rw", "r"],
-  flagsRead: shiftFlagsRead(STATUS_FLAGS),
   flagsWritten: shiftFlagsWritten(STATUS_FLAGS),
+  flagsKept: shiftFlagsKept(STATUS_FLAGS),
   cpuid: "base",
   lift: shift(kind),
   samples: shiftSamples(extension),

@@ -198,7 +198,8 @@ const writesPointers =
   (insn: Insn): RegisterSet =>
     pointers.reduce((set, register) => set | gprBit(register), repeated(insn) ? gprBit(RCX) : 0);
 const readsCount = (insn: Insn): RegisterSet => (repeated(insn) ? gprBit(RCX) : 0);
-const compareFlagsRead = (insn: Insn): FlagSet => (repeated(insn) ? DF | STATUS_FLAGS : DF);
+/** With a count of zero nothing is compared. */
+const compareFlagsKept = (insn: Insn): FlagSet => (repeated(insn) ? STATUS_FLAGS : 0);
 /** Not the SSE instructions of the same name (MOVSD, CMPSD), and only 64-bit addresses. */
 const stringForm = ({ operands }: Insn): boolean =>
   operands.length === 2 && operands.every(({ kind, addr32 }) => kind === OP_MEM && !addr32);
@@ -216,7 +217,7 @@ function family(
   opcode: number,
   operands: InstructionEntry["operands"],
   repPrefixes: readonly string[],
-  rest: Pick<InstructionEntry, "lift" | "writes" | "flagsRead" | "flagsWritten">,
+  rest: Pick<InstructionEntry, "lift" | "writes" | "flagsRead" | "flagsWritten" | "flagsKept">,
 ): readonly InstructionEntry[] {
   return SUFFIXES.map(([suffix, size]): InstructionEntry => {
     const bytes =
@@ -244,13 +245,15 @@ export const STRING: readonly InstructionEntry[] = [
   ...family("Scas", 0xae, ["r", "r"], ["f3", "f2"], {
     lift: compare(true),
     writes: writesPointers(RDI),
-    flagsRead: compareFlagsRead,
+    flagsRead: DF,
     flagsWritten: STATUS_FLAGS,
+    flagsKept: compareFlagsKept,
   }),
   ...family("Cmps", 0xa6, ["r", "r"], ["f3", "f2"], {
     lift: compare(false),
     writes: writesPointers(RSI, RDI),
-    flagsRead: compareFlagsRead,
+    flagsRead: DF,
     flagsWritten: STATUS_FLAGS,
+    flagsKept: compareFlagsKept,
   }),
 ];

@@ -5,17 +5,24 @@
 import { i64, type Expr } from "../wasm.js";
 import type { Lifter, Value } from "./lifter.js";
 
-/** High 64 bits of the unsigned product of two i64, by four 32-bit products. */
+/**
+ * High 64 bits of the unsigned product of two i64, by four 32-bit products; by two if `b` has 32 bits, as the factor of
+ * math/big's mulAddVWW often does.
+ */
 export function mulHighU(lifter: Lifter, a: Value, b: Value): Expr {
   const { w } = lifter;
   const low = (x: Expr) => w.i64.and(x, w.i64.const(0xffffffffn));
   const high = (x: Expr) => w.i64.shr_u(x, w.i64.const(32));
   const get = (value: Value) => lifter.get(value);
-  // t = a.hi*b.lo + (a.lo*b.lo >> 32); u = a.lo*b.hi + lo(t)
   const carry = high(w.i64.mul(low(get(a)), low(get(b))));
   const t = lifter.value(i64, w.i64.add(w.i64.mul(high(get(a)), low(get(b))), carry));
-  const u = lifter.value(i64, w.i64.add(w.i64.mul(low(get(a)), high(get(b))), low(get(t))));
-  return w.i64.add(w.i64.mul(high(get(a)), high(get(b))), w.i64.add(high(get(t)), high(get(u))));
+  const result = lifter.value(i64, high(get(t)));
+  const wide = lifter.nested(() => {
+    const u = lifter.value(i64, w.i64.add(w.i64.mul(low(get(a)), high(get(b))), low(get(t))));
+    lifter.assign(result, w.i64.add(w.i64.mul(high(get(a)), high(get(b))), w.i64.add(get(result), high(get(u)))));
+  });
+  lifter.emit(w.if(w.i64.gt_u(get(b), w.i64.const(0xffffffffn)), wide));
+  return get(result);
 }
 
 /** High half of the signed product of two i64. */

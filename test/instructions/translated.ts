@@ -1,6 +1,6 @@
 /** Runs cases through the lifter: each instruction a Wasm function of its own, many of them in a module. */
 import { CPU_FLAGS, CPU_GPR, CPU_XMM } from "../../jit/cpu-block.js";
-import { flagsRead, flagsWritten } from "../../jit/lift/index.js";
+import { flagsKilled, flagsRead } from "../../jit/lift/index.js";
 import { Lifter } from "../../jit/lift/lifter.js";
 import { ALL_FLAGS, CONDITIONS, FLAG_BITS, flagsOfCondition, type FlagSet } from "../../jit/registers.js";
 import { regionImports } from "../../jit/runtime-module.js";
@@ -36,7 +36,7 @@ function lift(lifter: Lifter, { instructions, live }: Snippet): void {
   let needed = live;
   for (const { entry, insn } of instructions.toReversed()) {
     liveAfter.unshift(needed);
-    needed = (needed & ~flagsWritten(entry, insn)) | flagsRead(entry, insn);
+    needed = (needed & ~flagsKilled(entry, insn)) | flagsRead(entry, insn);
   }
   instructions.forEach(({ entry, insn }, i) => {
     lifter.insn = insn;
