@@ -93,8 +93,6 @@ export class RegionEmitter {
   private stackSlots!: StackSlots | null;
   /** Blocks that control hardly ever comes to. */
   private isRare!: readonly boolean[];
-  /** Branches whose condition is nearly always true (`likely`), or never, and the instruction they are for. */
-  private hints: { branch: Expr; likely: boolean; pc: number }[] = [];
   private pendingFlags: (ReadonlyMap<FlagSet, FlagDefinition> | null)[] = [];
 
   /** @param counts whether the code counts the guest instructions that it comes to */
@@ -118,7 +116,6 @@ export class RegionEmitter {
     this.stackSlots = findStackSlots(region, this.flow);
     this.pendingFlags = new Array<null>(region.blocks.length).fill(null);
     this.isRare = rareBlocks(region);
-    this.hints = [];
     l.beginFunction([i32, i64], RSP_PARAM);
     const statements = [...this.headStart(), ...this.loadsFor(0)];
     this.tree(0, statements);
@@ -126,7 +123,7 @@ export class RegionEmitter {
     const body = w.block(null, statements);
     const functionRef = w.addFunction(name, this.params, this.params, l.functionLocals(), body);
     for (const { expr, pc } of l.marks) w.mark(functionRef, expr, pc - region.entry + MARK_BIAS);
-    for (const { branch, likely, pc } of this.hints) {
+    for (const { branch, likely, pc } of l.hints) {
       w.hint(functionRef, branch, likely, pc - region.entry + MARK_BIAS);
     }
     return functionRef;
@@ -241,12 +238,12 @@ export class RegionEmitter {
         l.moveStatements(out);
         const label = this.plainBranch(state, end.taken);
         if (label) {
-          out.push(this.hinted(w.br(label, condition), this.likeliness(end.taken, end.fall)));
+          out.push(l.hinted(w.br(label, condition), this.likeliness(end.taken, end.fall)));
           return this.goto(state, end.fall, out);
         }
         const other = this.plainBranch(state, end.fall);
         if (other) {
-          out.push(this.hinted(w.br(other, w.i32.eqz(condition)), this.likeliness(end.fall, end.taken)));
+          out.push(l.hinted(w.br(other, w.i32.eqz(condition)), this.likeliness(end.fall, end.taken)));
           return this.goto(state, end.taken, out);
         }
         // An exit first: it reads the flags' definitions, which other blocks replace.
@@ -254,7 +251,7 @@ export class RegionEmitter {
           "exit" in end.fall ? [w.i32.eqz(condition), end.fall, end.taken] : [condition, end.taken, end.fall];
         const arm: Expr[] = [];
         this.goto(state, then, arm);
-        out.push(this.hinted(w.if(first, w.block(null, arm)), this.likeliness(then, last)));
+        out.push(l.hinted(w.if(first, w.block(null, arm)), this.likeliness(then, last)));
         return this.goto(state, last, out);
       }
       case "table":
@@ -283,7 +280,7 @@ export class RegionEmitter {
           this.leave(state, neededAtExit(this.source, this.region, block));
           l.emit(this.returnTo(l.get(target)));
         });
-        l.emit(this.hinted(w.if(w.i32.ne(l.get(target), w.i32.const(end.expected)), elsewhere), false));
+        l.emit(l.hinted(w.if(w.i32.ne(l.get(target), w.i32.const(end.expected)), elsewhere), false));
         l.moveStatements(out);
         return this.goto({ ...state, dirty: dirty & ~end.dead }, end.next, out);
       }
@@ -303,7 +300,7 @@ export class RegionEmitter {
             ...(computed ? [w.i32.ne(l.get(l.target!), w.i32.const(likely[at]!.target))] : []),
             ...(known ? [startsAhead(w, l, known)] : []),
           ];
-          to.push(this.hinted(w.if(conditions.reduce(w.i32.or), w.block(null, other)), at === 0 ? false : undefined));
+          to.push(l.hinted(w.if(conditions.reduce(w.i32.or), w.block(null, other)), at === 0 ? false : undefined));
           this.goto(state, likely[at]!.to, to);
         };
         // The innermost first.
@@ -361,7 +358,7 @@ export class RegionEmitter {
     const results = l.value(this.params, call);
     l.setGpr(RSP, w.tupleExtract(l.get(results), 1));
     const elsewhere = w.i32.ne(w.tupleExtract(l.get(results), 0), w.i32.const(returnTo));
-    l.emit(this.hinted(w.if(elsewhere, w.return(l.get(results))), false));
+    l.emit(l.hinted(w.if(elsewhere, w.return(l.get(results))), false));
     this.comeBack(state, next, out);
   }
 
@@ -483,7 +480,7 @@ export class RegionEmitter {
       l.moveStatements(out);
       out.push(...flags);
       if (edge.exit <= this.region.blocks[state.index]!.pc) {
-        out.push(this.hinted(w.if(this.pollWord(), this.returnTo(w.i32.const(edge.exit))), false));
+        out.push(l.hinted(w.if(this.pollWord(), this.returnTo(w.i32.const(edge.exit))), false));
       }
       const args = [w.i32.const(edge.exit), l.gpr(RSP)];
       const local = this.linkage.localName(edge.exit);
@@ -507,16 +504,10 @@ export class RegionEmitter {
         ),
       ];
       const { pc } = this.region.blocks[to]!;
-      out.push(this.hinted(w.if(this.pollWord(), w.block(null, [...stores, this.returnTo(w.i32.const(pc))])), false));
+      out.push(l.hinted(w.if(this.pollWord(), w.block(null, [...stores, this.returnTo(w.i32.const(pc))])), false));
       out.push(w.br(`L${to}`));
     } else if (this.flow.isMerge[to]) out.push(w.br(`B${to}`));
     else this.tree(to, out);
-  }
-
-  /** `branch`, after noting whether its condition is likely to be true; undefined if nobody knows. */
-  private hinted(branch: Expr, likely: boolean | undefined): Expr {
-    if (likely !== undefined) this.hints.push({ branch, likely, pc: this.l.insn.pc });
-    return branch;
   }
 
   /** Whether control is likely to go over `edge` where it could go over `other`. */

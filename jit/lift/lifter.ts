@@ -108,6 +108,8 @@ export class Lifter {
   private pinned = new Map<number, number>();
   /** Memory accesses and other trapping expressions with the guest address of their instruction. */
   marks: { expr: Expr; pc: number }[] = [];
+  /** Branches whose condition is nearly always true (`likely`), or never, and the instruction they are for. */
+  hints: { branch: Expr; likely: boolean; pc: number }[] = [];
 
   constructor(w: WasmBuilder, options: LifterOptions) {
     this.w = w;
@@ -135,6 +137,7 @@ export class Lifter {
     this.pinned = new Map();
     this.statements = [];
     this.marks = [];
+    this.hints = [];
   }
   /** Types of the locals beyond the parameters. */
   functionLocals(): readonly Type[] {
@@ -222,6 +225,11 @@ export class Lifter {
   mark(expr: Expr): Expr {
     this.marks.push({ expr, pc: this.insn.pc });
     return expr;
+  }
+  /** `branch`, after noting whether its condition is likely to be true; undefined if nobody knows. */
+  hinted(branch: Expr, likely: boolean | undefined): Expr {
+    if (likely !== undefined) this.hints.push({ branch, likely, pc: this.insn.pc });
+    return branch;
   }
   /** Statement: raises a processor exception at this instruction. */
   raise(vector: number): void {

@@ -1,6 +1,6 @@
 /** Conversions between integers and floating-point formats. */
 import { OP_XMM, type Operand } from "../decode.js";
-import { v128, type Expr } from "../wasm.js";
+import { i64, v128, type Expr } from "../wasm.js";
 import type { CpuidBit, InstructionEntry } from "./entry.js";
 import { DOUBLE, SINGLE, type Format } from "./float.js";
 import { laneMask, samples, unary, zero } from "./sse-forms.js";
@@ -12,7 +12,10 @@ const wide = (opcode: string): string[] => {
   return [`${prefix}48${rest}ca`, `${prefix}4d${rest}f8`, `${prefix}48${rest}4b10`];
 };
 
-/** CVTSI2Sx: a signed integer into lane 0, rounded to nearest even. */
+/**
+ * CVTSI2Sx: a signed integer into lane 0, rounded to nearest even. Vectors of 32 bits are converted where that is enough:
+ * V8's code for one integer takes the upper lanes from its scratch register, and so waits for whatever wrote that last.
+ */
 function fromInteger(mnemonic: string, cpuid: CpuidBit, opcode: string, format: Format): InstructionEntry {
   return {
     mnemonic,
@@ -21,10 +24,21 @@ function fromInteger(mnemonic: string, cpuid: CpuidBit, opcode: string, format: 
     upper: format.upper,
     samples: [...samples(opcode), ...wide(opcode)],
     lift: (lifter, { operands: [target, source] }) => {
-      const float = lifter.w[format.scalar];
-      const integer = lifter.read(source!);
-      const converted = source!.size === 8 ? float.convert_i64_s(integer) : float.convert_i32_s(integer);
-      format.set(lifter, target!.reg, converted);
+      const { w } = lifter;
+      const fromLane0 = (integer: Expr) => {
+        const lanes = w.i32x4.splat(integer);
+        return format.scalar === "f32" ? w.f32x4.convert_i32x4_s(lanes) : w.f64x2.convert_low_i32x4_s(lanes);
+      };
+      if (source!.size === 4) return format.setFromVector(lifter, target!.reg, fromLane0(lifter.read(source!)));
+      const integer = lifter.value(i64, lifter.read(source!));
+      const low = () => w.i32.wrap(lifter.get(integer));
+      const converted = lifter.value(v128, fromLane0(low()));
+      const whole = lifter.nested(() =>
+        lifter.assign(converted, w[format.vector].splat(w[format.scalar].convert_i64_s(lifter.get(integer)))),
+      );
+      const isWide = w.i64.ne(lifter.get(integer), w.i64.extend_i32_s(low()));
+      lifter.emit(lifter.hinted(w.if(isWide, whole), false));
+      format.setFromVector(lifter, target!.reg, lifter.get(converted));
     },
   };
 }
