@@ -14,6 +14,7 @@ export function mulHighU(lifter: Lifter, a: Value, b: Value): Expr {
   const low = (x: Expr) => w.i64.and(x, w.i64.const(0xffffffffn));
   const high = (x: Expr) => w.i64.shr_u(x, w.i64.const(32));
   const get = (value: Value) => lifter.get(value);
+  // t = a.hi*b.lo + (a.lo*b.lo >> 32); u = a.lo*b.hi + lo(t)
   const carry = high(w.i64.mul(low(get(a)), low(get(b))));
   const t = lifter.value(i64, w.i64.add(w.i64.mul(high(get(a)), low(get(b))), carry));
   const result = lifter.value(i64, high(get(t)));
