@@ -15,6 +15,16 @@ export interface FunctionInfo {
  */
 export type CallingConvention = "abi0" | "internal" | "none";
 
+/** Registers with which control goes to other code. */
+export interface HandedOver {
+  /** Numbers of general registers. */
+  readonly general: readonly number[];
+  /** So many XMM registers, from X0 on. */
+  readonly xmm: number;
+  /** False if control does not come back as from a call: the code panics, or goes on on another stack. */
+  readonly returns: boolean;
+}
+
 export interface CodeSource {
   readonly convention: CallingConvention;
   /** Up to `length` bytes of executable memory from `pc`; empty if `pc` is not executable. */
@@ -24,10 +34,11 @@ export interface CodeSource {
   /** The 64-bit word at a guest address in memory that is never written, else null. */
   constantWord(address: number): bigint | null;
   /**
-   * The numbers of the only general registers but RSP, RBP and R14 that matter to the call of hand-written code at `target` before the
-   * address `next`, and to all that follows; null if the program does not tell.
+   * The only registers but RSP, RBP, R14 and X15 that matter to the call of the code at `target` before the address `next`, and to all
+   * that follows; null if the program does not tell.
+   * @param next -1 for a jump to `target`
    */
-  registersRead(target: number, next: number): readonly number[] | null;
+  registersRead(target: number, next: number): HandedOver | null;
   /** The number of the probe (probes.ts) that is set at `pc`, or -1. */
   probeAt(pc: number): number;
 }

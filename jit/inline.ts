@@ -4,7 +4,7 @@
  * a difference leaves the region, as it does after a call.
  */
 import { popsFlags } from "./liveness.js";
-import { ALL_XMM, xmmBit, type RegisterSet } from "./registers.js";
+import { ALL_REGISTERS, ALL_XMM, xmmBit, type RegisterSet } from "./registers.js";
 import {
   mapEdges,
   successors,
@@ -43,6 +43,10 @@ export interface InlineOptions {
   readonly isHot: (pc: number) => boolean;
   /** Where the computed call at an address goes most of the time, the likeliest target first; empty if not known. */
   readonly likelyTargets: (pc: number) => readonly number[];
+  /** The registers that a call or jump to the compiled function at an address hands over to it. */
+  readonly handedOver: (pc: number) => RegisterSet;
+  /** The registers in which compiled code may leave something when it returns. */
+  readonly results: RegisterSet;
   /** True if there may be one copy more of the long function at an address; it will be made. */
   readonly mayCopy: (pc: number) => boolean;
   /** Of the usual number of instructions that may be added. */
@@ -55,7 +59,7 @@ export interface InlineOptions {
  */
 export function inlineCalls(region: Region, options: InlineOptions): Region {
   if (region.function?.origin !== "compiler") return region;
-  const { find, isHot, likelyTargets, mayCopy, share } = options;
+  const { find, isHot, likelyTargets, handedOver, results, mayCopy, share } = options;
   const blocks = [...region.blocks];
   const depths = blocks.map(() => 0);
   let added = 0;
@@ -88,14 +92,19 @@ export function inlineCalls(region: Region, options: InlineOptions): Region {
       if (!callee) continue;
       added += callee.instructionCount;
       const to = { block: blocks.length };
-      blocks.push(...inlinedBlocks(callee, to.block, expected, next));
+      const dead = deadAfter(callee, results);
+      blocks.push(...inlinedBlocks(callee, to.block, { expected, next, dead }));
       while (depths.length < blocks.length) depths.push(depths[at]! + 1);
       const { known } = callee;
       likely.push({ target, to });
       entered =
         computed || known
           ? { kind: "guard", likely, computed, known, next }
-          : { kind: "enter", to, dead: deadAfter(callee) & ~readFirst(callee) };
+          : {
+              kind: "enter",
+              to,
+              dead: (isAsm(callee) ? dead : ALL_REGISTERS & ~handedOver(target)) & ~readFirst(callee),
+            };
     }
     if (entered) blocks[at] = { pc, probe, items, end: entered };
   }
@@ -119,8 +128,15 @@ function callSite({ items, end }: Block, likelyTargets: InlineOptions["likelyTar
   return { targets: computed ? likelyTargets(insn.pc) : [end.target], computed, expected: insn.next, next: end.next };
 }
 
-/** The callee's blocks, to stand at index `base` on; its returns go on at `next`, its exits are detours. */
-function inlinedBlocks(callee: Region, base: number, expected: number, next: Edge): Block[] {
+/**
+ * The callee's blocks, to stand at index `base` on; its returns go on at `next`, where nobody reads the registers `dead`, and exits that
+ * come back are detours.
+ */
+function inlinedBlocks(
+  callee: Region,
+  base: number,
+  { expected, next, dead }: Pick<Terminator & { kind: "resume" }, "expected" | "next" | "dead">,
+): Block[] {
   const detours: Block[] = [];
   const detourTo = (to: ExitEdge): number => {
     const known = detours.findIndex((detour) => detour.pc === to.exit);
@@ -128,9 +144,10 @@ function inlinedBlocks(callee: Region, base: number, expected: number, next: Edg
       ? known
       : detours.push({ pc: to.exit, probe: -1, items: [], end: { kind: "detour", to, expected, next } }) - 1;
   };
-  const dead = deadAfter(callee);
-  const inCaller = (edge: Edge): Edge =>
-    "block" in edge ? { block: base + edge.block } : { block: base + callee.blocks.length + detourTo(edge) };
+  const inCaller = (edge: Edge): Edge => {
+    if ("block" in edge) return { block: base + edge.block };
+    return edge.final ? edge : { block: base + callee.blocks.length + detourTo(edge) };
+  };
   const blocks = callee.blocks.map(({ pc, probe, items, end }): Block => {
     return {
       pc,
@@ -142,13 +159,17 @@ function inlinedBlocks(callee: Region, base: number, expected: number, next: Edg
   return [...blocks, ...detours];
 }
 
+const isAsm = ({ function: info }: Region): boolean => info?.origin === "asm";
+
 /**
  * Compiled code finds nothing in the XMM registers that hand-written code leaves written: that is called with everything
  * on the stack, or belongs to the runtime, where no such function returns a float. X15 is always zero.
+ * @param results what compiled code may leave something in
  */
-function deadAfter({ function: info, blocks }: Region): RegisterSet {
+function deadAfter(callee: Region, results: RegisterSet): RegisterSet {
+  if (!isAsm(callee)) return ALL_REGISTERS & ~results;
   let written: RegisterSet = 0;
-  if (info?.origin !== "asm") return 0;
+  const { blocks } = callee;
   for (const { items } of blocks) for (const item of items) written |= item.registersWritten;
   return written & ALL_XMM & ~xmmBit(15);
 }

@@ -122,7 +122,9 @@ export function neededByCallee(
   keepsFlags: () => boolean,
 ): Needed {
   const named = source.convention === "internal" ? source.registersRead(target, next) : null;
-  if (named) return { registers: set(...named) | ALWAYS_VALID | xmmBit(15), flags: DF };
+  if (named) {
+    return { registers: set(...named.general) | xmmBelow(named.xmm) | ALWAYS_VALID | xmmBit(15), flags: DF };
+  }
   // Hand-written code may expect any register, but no flags, and most of it leaves none.
   if (target >= 0 && source.functionAt(target)?.origin !== "compiler") return keepsFlags() ? EVERYTHING : ALL_BUT_FLAGS;
   // A computed call's target may be hand-written, but is called by the convention.
@@ -139,7 +141,7 @@ export function neededOverEdge(source: CodeSource, region: Region, { exit, neede
   if (target?.start !== exit || exit === region.function.start) {
     return { registers: needed.registers | ALWAYS_VALID, flags: needed.flags };
   }
-  return target.origin === "compiler" ? compilerNeeded(source.convention, true) : ALL_BUT_FLAGS;
+  return target.origin === "compiler" ? neededByCallee(source, { target: exit, next: -1 }, () => false) : ALL_BUT_FLAGS;
 }
 
 const isExit = (edge: Edge): edge is ExitEdge => "exit" in edge;

@@ -23,6 +23,8 @@ import { gprBit, RSP, type FlagSet, type RegisterSet } from "./registers.js";
 export interface ExitEdge {
   readonly exit: number;
   readonly needed?: Needed;
+  /** True if control will not come back to the frame that it leaves. */
+  readonly final?: boolean;
 }
 
 /** Where control goes: to a block of the region (by index), or out of it. */
@@ -269,6 +271,8 @@ export class RegionFinder {
       find: (pc, most, hot) => (hot ? this.findHotCallee(pc, most) : this.findCallee(pc, most)),
       isHot: this.profile.isHot,
       likelyTargets: this.profile.likelyTargets,
+      handedOver: (pc) => neededByCallee(this.source, { target: pc, next: -1 }, () => false).registers,
+      results: compilerNeeded(this.source.convention, false).registers,
       mayCopy: (pc) => this.mayCopy(pc),
       share,
     });
@@ -393,6 +397,20 @@ export class RegionFinder {
       pc = entry.ends ? insn.target : insn.next;
     }
     return either(read, { registers, flags });
+  }
+
+  /** True if code at `pc` of the decoder's window soon calls what does not return. */
+  private isFinal(pc: number, window: Window): boolean {
+    if (this.source.convention !== "internal") return false;
+    for (let budget = LOOK_AHEAD; budget > 0 && pc >= window.low && pc < window.high; budget--) {
+      const item = this.itemAt(pc);
+      if (!("insn" in item) || this.source.probeAt(pc) >= 0) return false;
+      const { insn, entry } = item;
+      if (entry.ends === "call") return this.source.registersRead(insn.target, insn.next)?.returns === false;
+      if (entry.ends) return false;
+      pc = insn.next;
+    }
+    return false;
   }
 
   /** What may be read after a call or a return in a function. */
@@ -547,7 +565,9 @@ export class RegionFinder {
     order.forEach((pc, index) => indexOf.set(pc, index));
     const edge = (pc: number): Edge => {
       const block = indexOf.get(pc);
-      return block === undefined ? { exit: pc, needed: this.neededAt(pc, window) } : { block };
+      return block === undefined
+        ? { exit: pc, needed: this.neededAt(pc, window), final: this.isFinal(pc, window) }
+        : { block };
     };
     for (const pc of order) {
       const draft = drafts.get(pc)!;

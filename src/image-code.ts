@@ -1,18 +1,21 @@
 /** The code of an executable that is not running, as the translator sees it: straight from the file. */
-import type { CallingConvention, CodeSource, FunctionInfo } from "../jit/code-source.js";
+import type { CallingConvention, CodeSource, FunctionInfo, HandedOver } from "../jit/code-source.js";
 import { SegmentFlags } from "./elf/image.js";
-import { BoundsChecks } from "./go/bounds-checks.js";
+import { Arguments } from "./go/arguments.js";
+import { CallReads } from "./call-reads.js";
 import type { Program } from "./program.js";
 
 export class ImageCode implements CodeSource {
   readonly convention: CallingConvention;
   private readonly program: Program;
-  private readonly boundsChecks: BoundsChecks;
+  private readonly callReads: CallReads;
 
   constructor(program: Program) {
     this.program = program;
     this.convention = program.go.abi;
-    this.boundsChecks = new BoundsChecks(program.go.functions);
+    const { functions, piecesAddress } = program.go;
+    const taken = new Arguments(functions, piecesAddress, (address) => this.constantWord(address));
+    this.callReads = new CallReads(functions, taken);
   }
 
   read(pc: number, length: number): Uint8Array {
@@ -45,8 +48,8 @@ export class ImageCode implements CodeSource {
     return new DataView(image.bytes.buffer, image.bytes.byteOffset).getBigUint64(at, true);
   }
 
-  registersRead(target: number, next: number): readonly number[] | null {
-    return this.boundsChecks.registersRead(target, next);
+  registersRead(target: number, next: number): HandedOver | null {
+    return this.callReads.registersRead(target, next);
   }
 
   probeAt(): number {

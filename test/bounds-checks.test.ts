@@ -59,7 +59,8 @@ test("a call that says what it reads needs that, the stack and the goroutine", (
   const source = {
     convention: "internal",
     functionAt: (pc: number) => ({ start: pc, end: pc + 1, origin: "asm" }),
-    registersRead: (target: number, next: number) => (target === PANIC_BOUNDS && next === NEXT ? [1, 9] : null),
+    registersRead: (target: number, next: number) =>
+      target === PANIC_BOUNDS && next === NEXT ? { general: [1, 9], xmm: 0, returns: false } : null,
   } as Pick<CodeSource, "convention" | "functionAt" | "registersRead"> as CodeSource;
   const needed = (target: number) => neededByCallee(source, { target, next: NEXT }, () => false).registers;
   const always = gprBit(RSP) | gprBit(5) | gprBit(14);

@@ -91,6 +91,7 @@ async function warm(path: string, options: Options): Promise<number> {
       guestMemory,
       functions: go.functions.data,
       convention,
+      piecesAddress: go.piecesAddress,
       probes: probes.buffer,
       arena: arena.buffer,
       records,

@@ -2,7 +2,6 @@
 import type { ByteReader } from "../elf/bytes.js";
 import type { ElfImage } from "../elf/image.js";
 import type { FunctionTable } from "./function-table.js";
-import { findModuleData } from "./pclntab.js";
 
 /** A place in source. */
 export interface SourcePlace {
@@ -31,9 +30,6 @@ interface CallLayout {
 const callLayoutOf = (minor: number): CallLayout =>
   minor < 20 ? { size: 20, name: 12, parentPc: 16 } : { size: 16, name: 4, parentPc: 8 };
 
-/** The offset of `gofunc` in `moduledata`. */
-const gofuncOf = (minor: number): number => (minor < 20 ? 304 : minor < 27 ? 320 : 344);
-
 /** Calls that are inlined in one another. The compiler's own limit is far below. */
 const MAX_DEPTH = 1000;
 
@@ -46,16 +42,17 @@ export class Inlining {
   /** What is added to where a function's data is. */
   private readonly base: number;
 
-  /** @param minor Go's minor version */
-  constructor(image: ElfImage, reader: ByteReader, functions: FunctionTable, minor: number) {
+  /**
+   * @param minor Go's minor version
+   * @param base what `functions.funcData` counts from
+   */
+  constructor(image: ElfImage, reader: ByteReader, functions: FunctionTable, minor: number, base: number) {
     this.image = image;
     this.reader = reader;
     this.functions = functions;
     this.numbers = numbersOf(minor);
     this.layout = callLayoutOf(minor);
-    const moduleData = minor < 18 ? undefined : findModuleData(image, reader, functions.data.pclntab.address);
-    const at = moduleData && image.fileOffsetOf(moduleData.address, gofuncOf(minor) + 8);
-    this.base = at === undefined ? 0 : reader.u64(at + gofuncOf(minor));
+    this.base = base;
   }
 
   /**

@@ -3,7 +3,7 @@ import type { ElfImage } from "../elf/image.js";
 import { readBuildInfo, type GoBuildInfo } from "./build-info.js";
 import { openFunctionTable, type FunctionTable } from "./function-table.js";
 import { Inlining } from "./inlining.js";
-import { findPclntab, type PclntabFormat } from "./pclntab.js";
+import { findModuleData, findPclntab, type PclntabFormat } from "./pclntab.js";
 import { minorOf, searchVersion } from "./version.js";
 
 /** Calling convention between compiler-generated functions: on the stack until Go 1.16, in registers from Go 1.17 on. */
@@ -16,6 +16,11 @@ const OLDEST_OF_FORMAT: Readonly<Record<PclntabFormat, number>> = {
   "go1.18": 18,
   "go1.20": 20,
 };
+
+/** The offset of `gofunc` in `moduledata` (runtime/symtab.go), by minor version. */
+const gofuncOf = (minor: number): number => (minor < 20 ? 304 : minor < 27 ? 320 : 344);
+/** Of which `gofuncOf` is known. */
+const NEWEST_KNOWN = 27;
 
 /** What gojit knows about a Go program. What only people ask for is searched for when they do. */
 export class GoMetadata {
@@ -51,8 +56,27 @@ export class GoMetadata {
       this.#image,
       this.#reader,
       this.functions,
-      minorOf(this.version) ?? OLDEST_OF_FORMAT[this.pclntabFormat],
+      this.#minor,
+      this.#findPieces(this.#minor),
     ));
+  }
+
+  /** The guest address that `functions.funcData` counts from, null if this version of Go is not known to keep it where others do. */
+  get piecesAddress(): number | null {
+    return this.abi === "internal" && minorOf(this.version) !== undefined && this.#minor <= NEWEST_KNOWN
+      ? this.#findPieces(this.#minor)
+      : null;
+  }
+
+  get #minor(): number {
+    return minorOf(this.version) ?? OLDEST_OF_FORMAT[this.pclntabFormat];
+  }
+
+  #findPieces(minor: number): number {
+    if (minor < 18) return 0;
+    const moduleData = findModuleData(this.#image, this.#reader, this.functions.data.pclntab.address);
+    const at = moduleData && this.#image.fileOffsetOf(moduleData.address, gofuncOf(minor) + 8);
+    return at === undefined ? 0 : this.#reader.u64(at + gofuncOf(minor));
   }
 
   /** The micro-architecture level that the program was built for (GOAMD64), "v1" if nothing tells. */

@@ -144,6 +144,7 @@ export class Machine {
       pool: this.pool.buffer,
       probes: this.probes.buffer,
       convention: options.debug ? "none" : (options.go?.abi ?? "none"),
+      piecesAddress: options.go?.piecesAddress ?? null,
       functions: options.go?.functions.data ?? null,
       programEnd: last.vaddr + last.memSize,
       strace: options.strace,

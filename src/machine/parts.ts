@@ -27,6 +27,8 @@ export interface MachineParts {
   /** Buffer of `Probes`. */
   readonly probes: SharedArrayBuffer;
   readonly convention: CallingConvention;
+  /** See `GoMetadata`. */
+  readonly piecesAddress: number | null;
   /** Null if the program has no Go function table. */
   readonly functions: FunctionTableData | null;
   /** Guest addresses below this are the program's own; code elsewhere is not cached. */

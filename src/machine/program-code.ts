@@ -1,9 +1,10 @@
 /** The program's code as the translator sees it: guest memory, the page map and Go's function table. */
-import type { CallingConvention, CodeSource, FunctionInfo } from "../../jit/code-source.js";
+import type { CallingConvention, CodeSource, FunctionInfo, HandedOver } from "../../jit/code-source.js";
 import { Probes } from "../../jit/probes.js";
 import { GUEST_BASE, type GuestMemory } from "../../runtime-shims/guest-memory.js";
 import { EXEC, READ, WRITE } from "../../runtime-shims/page-map.js";
-import { BoundsChecks } from "../go/bounds-checks.js";
+import { Arguments } from "../go/arguments.js";
+import { CallReads } from "../call-reads.js";
 import type { FunctionTable } from "../go/function-table.js";
 import type { MachineParts } from "./parts.js";
 
@@ -12,19 +13,21 @@ export class ProgramCode implements CodeSource {
   private readonly memory: GuestMemory;
   private readonly functions: FunctionTable | null;
   private readonly probes: Probes;
-  private readonly boundsChecks: BoundsChecks | null;
+  private readonly callReads: CallReads | null;
   private readonly infos = new Map<number, FunctionInfo>();
 
   constructor(
     memory: GuestMemory,
     functions: FunctionTable | null,
-    { convention, probes }: Pick<MachineParts, "convention" | "probes">,
+    { convention, piecesAddress, probes }: Pick<MachineParts, "convention" | "piecesAddress" | "probes">,
   ) {
     this.memory = memory;
     this.functions = functions;
     this.convention = functions ? convention : "none";
     this.probes = new Probes(probes);
-    this.boundsChecks = functions && new BoundsChecks(functions);
+    this.callReads =
+      functions &&
+      new CallReads(functions, new Arguments(functions, piecesAddress, (address) => this.constantWord(address)));
   }
 
   read(pc: number, length: number): Uint8Array {
@@ -56,8 +59,8 @@ export class ProgramCode implements CodeSource {
     return this.memory.view.getBigUint64(address - GUEST_BASE, true);
   }
 
-  registersRead(target: number, next: number): readonly number[] | null {
-    return this.boundsChecks?.registersRead(target, next) ?? null;
+  registersRead(target: number, next: number): HandedOver | null {
+    return this.callReads?.registersRead(target, next) ?? null;
   }
 
   probeAt(pc: number): number {

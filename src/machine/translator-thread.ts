@@ -19,6 +19,7 @@ export type TranslatorParts = Pick<
   | "guestMemory"
   | "functions"
   | "convention"
+  | "piecesAddress"
   | "probes"
   | "arena"
   | "programEnd"
