@@ -168,6 +168,17 @@ describe("gojit", () => {
   const hello = unpack(guestVersions().at(-1)!, "hello");
 
   it.each([
+    ["has gone", "| true", "141\n"],
+    ["is a full disk", ">/dev/full", /^gojit: standard output cannot be written: .*ENOSPC[^\n]*\n74\n$/],
+  ])("a command ends without a stack where its output's reader %s", (_name, to, said) => {
+    for (const words of [["doctor"], ["bench", "--list"], ["run", "--help"]]) {
+      const command = `{ sleep 0.1; "$@"; echo $? >&2; } ${to}`;
+      const ended = spawnSync("sh", ["-c", command, "sh", process.execPath, main, ...words], { encoding: "utf8" });
+      expect(ended.stderr).toMatch(said);
+    }
+  });
+
+  it.each([
     ["a missing file", () => join(folder, "missing"), 127, /no such file/],
     ["a missing file without a slash", () => "missing", 127, /\.\/missing/],
     ["a path through a file", () => join(file("plain", "x"), "y"), 127, /no such file/],
