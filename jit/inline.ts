@@ -169,13 +169,12 @@ const isAsm = ({ function: info }: Region): boolean => info?.origin === "asm";
 function deadAfter(callee: Region, results: RegisterSet): RegisterSet {
   if (!isAsm(callee)) return ALL_REGISTERS & ~results;
   let written: RegisterSet = 0;
-  const { blocks } = callee;
-  for (const { items } of blocks) for (const item of items) written |= item.registersWritten;
+  for (const { items } of callee.blocks) for (const item of items) written |= item.registersWritten;
   return written & ALL_XMM & ~xmmBit(15);
 }
 
 /** Registers that code of the region reads before it has written them. */
-function readFirst({ blocks }: Region): RegisterSet {
+export function readFirst({ blocks }: Pick<Region, "blocks">): RegisterSet {
   const readIn = new Int32Array(blocks.length);
   for (let changed = true; changed;) {
     changed = false;

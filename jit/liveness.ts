@@ -8,7 +8,17 @@
 import type { CallingConvention, CodeSource } from "./code-source.js";
 import type { Insn } from "./decode.js";
 import type { Flow } from "./flow.js";
-import { ALL_FLAGS, ALL_REGISTERS, DF, gprBit, RSP, xmmBit, type FlagSet, type RegisterSet } from "./registers.js";
+import {
+  ALL_FLAGS,
+  ALL_REGISTERS,
+  ARGUMENT_REGISTERS,
+  DF,
+  gprBit,
+  RSP,
+  xmmBit,
+  type FlagSet,
+  type RegisterSet,
+} from "./registers.js";
 import type { Block, Edge, ExitEdge, Region } from "./region.js";
 
 export interface Liveness {
@@ -51,7 +61,7 @@ const xmmBelow = (count: number): RegisterSet => {
 };
 // Go's ABIInternal (cmd/compile ABI document): results and arguments in RAX RBX RCX RDI RSI R8-R11 and X0-X14;
 // RDX is the closure context on entry; RSP, RBP, R14 (g) and X15 (zero) are kept.
-const INTERNAL_RESULTS = set(0, 3, 1, 7, 6, 8, 9, 10, 11, RSP, 5, 14) | xmmBelow(16);
+const INTERNAL_RESULTS = set(...ARGUMENT_REGISTERS, RSP, 5, 14) | xmmBelow(16);
 const INTERNAL_ARGUMENTS = INTERNAL_RESULTS | set(2);
 // ABI0: everything on the stack; RDX is the closure context; deferproc's caller tests RAX.
 const STACK_RESULTS = set(RSP, 5, 0);

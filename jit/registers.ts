@@ -14,6 +14,8 @@ export const R9 = 9;
 export const R10 = 10;
 export const R11 = 11;
 export const R14 = 14;
+/** Where Go's ABIInternal passes arguments and results, in this order; floats are in X0 to X14. */
+export const ARGUMENT_REGISTERS: readonly number[] = [RAX, RBX, RCX, RDI, RSI, R8, R9, R10, R11];
 
 /** A set of registers: bits 0-15 general registers, bits 16-31 XMM registers. */
 export type RegisterSet = number;

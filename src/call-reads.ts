@@ -1,12 +1,10 @@
 /** What calls read of the registers, as far as the program's tables tell. */
-import type { HandedOver } from "../jit/code-source.js";
-import { RDX } from "../jit/registers.js";
-import type { Arguments } from "./go/arguments.js";
+import type { CodeSource, HandedOver } from "../jit/code-source.js";
+import { ARGUMENT_REGISTERS, RDX } from "../jit/registers.js";
+import { Arguments } from "./go/arguments.js";
 import { BoundsChecks } from "./go/bounds-checks.js";
 import type { FunctionTable } from "./go/function-table.js";
 
-/** The registers that arguments are in, in this order (Go's ABIInternal): RAX RBX RCX RDI RSI R8 to R11. */
-const ARGUMENTS = [0, 3, 1, 7, 6, 8, 9, 10, 11];
 /** X0 to X14. */
 const XMM_ARGUMENTS = 15;
 
@@ -30,9 +28,10 @@ export class CallReads {
   /** By the address of the callee. */
   private readonly known = new Map<number, HandedOver | null>();
 
-  constructor(functions: FunctionTable, taken: Arguments) {
+  /** @param piecesAddress see `GoMetadata` */
+  constructor(functions: FunctionTable, piecesAddress: number | null, constantWord: CodeSource["constantWord"]) {
     this.functions = functions;
-    this.taken = taken;
+    this.taken = new Arguments(functions, piecesAddress, constantWord);
     this.boundsChecks = new BoundsChecks(functions);
   }
 
@@ -54,7 +53,7 @@ export class CallReads {
     if (words === null) return null;
     // Any function may be a closure, which finds its context in RDX.
     return {
-      general: [RDX, ...ARGUMENTS.slice(0, words)],
+      general: [RDX, ...ARGUMENT_REGISTERS.slice(0, words)],
       xmm: Math.min(words, XMM_ARGUMENTS),
       returns: !PANICS.test(functions.name(index)),
     };

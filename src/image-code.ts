@@ -1,7 +1,6 @@
 /** The code of an executable that is not running, as the translator sees it: straight from the file. */
 import type { CallingConvention, CodeSource, FunctionInfo, HandedOver } from "../jit/code-source.js";
 import { SegmentFlags } from "./elf/image.js";
-import { Arguments } from "./go/arguments.js";
 import { CallReads } from "./call-reads.js";
 import type { Program } from "./program.js";
 
@@ -14,8 +13,7 @@ export class ImageCode implements CodeSource {
     this.program = program;
     this.convention = program.go.abi;
     const { functions, piecesAddress } = program.go;
-    const taken = new Arguments(functions, piecesAddress, (address) => this.constantWord(address));
-    this.callReads = new CallReads(functions, taken);
+    this.callReads = new CallReads(functions, piecesAddress, (address) => this.constantWord(address));
   }
 
   read(pc: number, length: number): Uint8Array {

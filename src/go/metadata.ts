@@ -52,24 +52,15 @@ export class GoMetadata {
 
   /** What the compiler has inlined where. */
   get inlining(): Inlining {
-    return (this.#inlining ??= new Inlining(
-      this.#image,
-      this.#reader,
-      this.functions,
-      this.#minor,
-      this.#findPieces(this.#minor),
-    ));
+    const minor = minorOf(this.version) ?? OLDEST_OF_FORMAT[this.pclntabFormat];
+    return (this.#inlining ??= new Inlining(this.#image, this.#reader, this.functions, minor, this.#findPieces(minor)));
   }
 
-  /** The guest address that `functions.funcData` counts from, null if this version of Go is not known to keep it where others do. */
+  /** The guest address that `functions.funcData` counts from, null if the program does not say of which Go it is, or that is not known. */
   get piecesAddress(): number | null {
-    return this.abi === "internal" && minorOf(this.version) !== undefined && this.#minor <= NEWEST_KNOWN
-      ? this.#findPieces(this.#minor)
-      : null;
-  }
-
-  get #minor(): number {
-    return minorOf(this.version) ?? OLDEST_OF_FORMAT[this.pclntabFormat];
+    // Each run asks: a version that has to be searched for would take it 7 ms.
+    const minor = minorOf(this.buildInfo?.goVersion ?? "");
+    return this.abi === "internal" && minor !== undefined && minor <= NEWEST_KNOWN ? this.#findPieces(minor) : null;
   }
 
   #findPieces(minor: number): number {

@@ -3,7 +3,6 @@ import type { CallingConvention, CodeSource, FunctionInfo, HandedOver } from "..
 import { Probes } from "../../jit/probes.js";
 import { GUEST_BASE, type GuestMemory } from "../../runtime-shims/guest-memory.js";
 import { EXEC, READ, WRITE } from "../../runtime-shims/page-map.js";
-import { Arguments } from "../go/arguments.js";
 import { CallReads } from "../call-reads.js";
 import type { FunctionTable } from "../go/function-table.js";
 import type { MachineParts } from "./parts.js";
@@ -25,9 +24,7 @@ export class ProgramCode implements CodeSource {
     this.functions = functions;
     this.convention = functions ? convention : "none";
     this.probes = new Probes(probes);
-    this.callReads =
-      functions &&
-      new CallReads(functions, new Arguments(functions, piecesAddress, (address) => this.constantWord(address)));
+    this.callReads = functions && new CallReads(functions, piecesAddress, (address) => this.constantWord(address));
   }
 
   read(pc: number, length: number): Uint8Array {
