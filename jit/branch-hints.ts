@@ -4,15 +4,11 @@
  * common way what a call on the rare one needs saved.
  *
  * Binaryen's C API cannot attach hints. They come through the source map that it writes: a hinted branch has a debug
- * location whose column is not 0.
+ * location, in a column of their own.
  */
 import { functionBodies } from "./byte-reader.js";
 import { pushUnsigned } from "./leb128.js";
-import { movedMap, visitMappings } from "./source-map.js";
-
-/** Columns of hinted branches' debug locations. */
-export const UNLIKELY_COLUMN = 1;
-export const LIKELY_COLUMN = 2;
+import { LIKELY_COLUMN, movedMap, UNLIKELY_COLUMN, visitMappings } from "./source-map.js";
 
 const SECTION_NAME = Array.from("metadata.code.branch_hint", (char) => char.charCodeAt(0));
 
@@ -33,7 +29,8 @@ export function addBranchHints(
 ): { bytes: Uint8Array; map: Uint8Array } {
   const hints: Hint[] = [];
   visitMappings(map, (offset, line, column) => {
-    if (line >= 0 && column !== 0) hints.push({ offset, likely: column === LIKELY_COLUMN });
+    const likely = column === LIKELY_COLUMN;
+    if (line >= 0 && (likely || column === UNLIKELY_COLUMN)) hints.push({ offset, likely });
     return false;
   });
   if (hints.length === 0) return { bytes, map };

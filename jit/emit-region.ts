@@ -37,6 +37,7 @@ import {
   type RegisterSet,
 } from "./registers.js";
 import { switchesStack, type Block, type Edge, type Item, type Region } from "./region.js";
+import { analyseStackLag, LAG_AFTER_CALL, lagAfter, type StackLag } from "./stack-pointer.js";
 import { findStackSlots, type StackSlots } from "./stack-slots.js";
 import { analyseUpperHalves } from "./upper-halves.js";
 import { CPU, i32, i64, none, v128, type Expr, type FunctionRef, type Type, type WasmBuilder } from "./wasm.js";
@@ -86,8 +87,8 @@ export class RegionEmitter {
   private flow!: Flow;
   private liveness!: Liveness;
   private linkage!: Linkage;
-  /** Blocks in which RSP may be ahead of the CPU block at the start. */
-  private stackLagsIn!: boolean[];
+  /** At the start of each block. */
+  private stackLagIn!: readonly StackLag[];
   /** XMM registers whose halves are apart at the start of each block. */
   private apartIn!: Int32Array;
   private stackSlots!: StackSlots | null;
@@ -111,18 +112,18 @@ export class RegionEmitter {
     this.linkage = linkage;
     this.flow = analyseFlow(region);
     this.liveness = analyseLiveness(this.source, region, this.flow);
-    this.stackLagsIn = this.analyseStackLag();
     this.apartIn = analyseUpperHalves(region, this.flow);
     this.stackSlots = findStackSlots(region, this.flow);
     this.pendingFlags = new Array<null>(region.blocks.length).fill(null);
     this.isRare = rareBlocks(region);
+    this.stackLagIn = analyseStackLag(region, this.flow, mayFault, this.isRare);
     l.beginFunction([i32, i64], RSP_PARAM);
     const statements = [...this.headStart(), ...this.loadsFor(0)];
     this.tree(0, statements);
     statements.push(w.unreachable());
     const body = w.block(null, statements);
     const functionRef = w.addFunction(name, this.params, this.params, l.functionLocals(), body);
-    for (const { expr, pc } of l.marks) w.mark(functionRef, expr, pc - region.entry + MARK_BIAS);
+    for (const { expr, pc, stackLag } of l.marks) w.mark(functionRef, expr, pc - region.entry + MARK_BIAS, stackLag);
     for (const { branch, likely, pc } of l.hints) {
       w.hint(functionRef, branch, likely, pc - region.entry + MARK_BIAS);
     }
@@ -163,10 +164,10 @@ export class RegionEmitter {
     const { l, liveness } = this;
     const block = this.region.blocks[index]!;
     l.beginBlock(this.pendingFlags[index]!, this.apartIn[index]!);
-    let lags = this.stackLagsIn[index]!;
+    let lag = this.stackLagIn[index]!;
     if (block.probe >= 0) {
       this.probe(index, block);
-      lags = false;
+      lag = 0;
     }
     const flagsAfter = liveness.flagsAfter[index]!;
     const slots = this.stackSlots?.[index];
@@ -179,16 +180,17 @@ export class RegionEmitter {
       l.insn = item.insn;
       l.flagsLive = flagsAfter[i]!;
       l.stackSlot = slots?.get(i) ?? null;
-      if (lags && mayFault(item)) {
+      if (lag === "unknown" && mayFault(item)) {
         l.emit(this.storeRsp());
-        lags = false;
+        lag = 0;
       }
-      if (item.registersWritten & rspBit) lags = true;
+      l.stackLag = lag === "unknown" ? 0 : lag;
+      lag = lagAfter(lag, item);
       item.entry.lift(l, item.insn);
       if (i < straight) l.endInstruction();
     }
     l.stackSlot = null;
-    this.terminator(index, block, lags, out);
+    this.terminator(index, block, lag, out);
     l.endInstruction();
   }
 
@@ -203,7 +205,7 @@ export class RegionEmitter {
     const { w, l } = this;
     const dirty = this.liveness.dirtyIn[index]!;
     const dirtyFlags = this.liveness.dirtyFlagsIn[index]!;
-    const state = { index, dirty, dirtyFlags, lags: this.stackLagsIn[index]!, apart: this.apartIn[index]! };
+    const state = { index, dirty, dirtyFlags, lag: this.stackLagIn[index]!, apart: this.apartIn[index]! };
     this.leave(state, { registers: ALL_REGISTERS, flags: ALL_FLAGS });
     l.emit(this.storeRip(w.i32.const(pc)));
     l.emit(w.call("headroom", [w.i32.const(SHORT_HEADROOM_FRAMES)], none));
@@ -213,7 +215,7 @@ export class RegionEmitter {
 
   // --- terminators ---
 
-  private terminator(index: number, block: Block, lags: boolean, out: Expr[]): void {
+  private terminator(index: number, block: Block, lag: StackLag, out: Expr[]): void {
     const { w, l } = this;
     const { end } = block;
     const { dirtyIn, dirtyFlagsIn, writes, flagWrites } = this.liveness;
@@ -221,7 +223,7 @@ export class RegionEmitter {
     const writtenFlags = leavesAndReturns(block) ? 0 : flagWrites[index]!;
     const dirtyFlags = dirtyFlagsIn[index]! | l.pendingFlagSet() | writtenFlags;
     const apart = this.handOverXmm(index);
-    const state: ExitState = { index, dirty, dirtyFlags, lags, apart };
+    const state: ExitState = { index, dirty, dirtyFlags, lag, apart };
     switch (end.kind) {
       case "fall":
       case "jump":
@@ -321,6 +323,7 @@ export class RegionEmitter {
       case "illegal": {
         this.leave(state, { registers: ALL_REGISTERS, flags: ALL_FLAGS });
         l.insn = { ...NO_INSN, pc: end.pc };
+        l.stackLag = 0;
         l.raise(end.what === "no instruction" ? VECTOR_UD : VECTOR_UNIMPLEMENTED);
         return l.moveStatements(out);
       }
@@ -330,7 +333,7 @@ export class RegionEmitter {
   /** Emits statements that bring the needed registers and flags into the CPU block. */
   private leave(state: ExitState, needed: Needed): void {
     const { l } = this;
-    if (state.lags) l.emit(this.storeRsp());
+    if (state.lag !== 0) l.emit(this.storeRsp());
     for (const statement of this.registerStores(state, needed.registers)) l.emit(statement);
     const flags = this.flagStores(state.dirtyFlags & needed.flags, (flag) => l.flag(flag));
     for (const statement of flags) l.emit(statement);
@@ -383,7 +386,7 @@ export class RegionEmitter {
   /** After a callee has returned to `next`: everything is in the CPU block, RSP in its local as well. */
   private comeBack(state: ExitState, next: Edge, out: Expr[]): void {
     const { l } = this;
-    const clean: ExitState = { index: state.index, dirty: 0, dirtyFlags: 0, lags: false, apart: 0 };
+    const clean: ExitState = { index: state.index, dirty: 0, dirtyFlags: 0, lag: LAG_AFTER_CALL, apart: 0 };
     l.moveStatements(out);
     if ("block" in next) out.push(...this.loadsFor(next.block));
     this.goto(clean, next, out);
@@ -465,7 +468,13 @@ export class RegionEmitter {
   /** The label to branch to where that alone carries control over `edge`. */
   private plainBranch(state: ExitState, edge: Edge): string | null {
     if (!("block" in edge) || edge.block <= state.index || !this.flow.isMerge[edge.block]) return null;
-    return state.lags && !this.stackLagsIn[edge.block] ? null : `B${edge.block}`;
+    return this.changesLag(state, edge.block) ? null : `B${edge.block}`;
+  }
+
+  /** True if RSP's copy must be another where block `to` begins. */
+  private changesLag({ lag }: ExitState, to: number): boolean {
+    const wanted = this.stackLagIn[to]!;
+    return wanted !== "unknown" && wanted !== lag;
   }
 
   /** Appends statements that carry control over `edge`; the flags have been handed over. */
@@ -473,7 +482,7 @@ export class RegionEmitter {
     const { w, l } = this;
     if ("exit" in edge) {
       const needed = neededOverEdge(this.source, this.region, edge);
-      if (state.lags) out.push(this.storeRsp());
+      if (state.lag !== 0) out.push(this.storeRsp());
       out.push(...this.registerStores(state, needed.registers));
       const flags = this.flagStores(state.dirtyFlags & needed.flags, (flag) => l.flag(flag));
       // What a flag takes beside its expression.
@@ -493,11 +502,12 @@ export class RegionEmitter {
       return;
     }
     const to = edge.block;
-    if (state.lags && !this.stackLagsIn[to]) out.push(this.storeRsp());
+    const lag = this.stackLagIn[to]!;
+    if (lag !== "unknown" && lag !== state.lag) out.push(this.storeRsp(lag));
     if (to <= state.index) {
       // A safepoint: signals are taken here, with every live register in the CPU block.
       const stores = [
-        ...(this.stackLagsIn[to] ? [this.storeRsp()] : []),
+        ...(lag === 0 ? [] : [this.storeRsp()]),
         ...this.registerStores({ dirty: state.dirty, apart: this.apartIn[to]! }, this.liveness.registersIn[to]!),
         ...this.flagStores(state.dirtyFlags & this.liveness.flagsIn[to]!, (flag) =>
           w.local.get(l.flagLocal(flag), i32),
@@ -532,9 +542,11 @@ export class RegionEmitter {
   private storeRip(pc: Expr): Expr {
     return this.w.store(CPU, i32, 4, this.w.i32.const(0), pc, CPU_RIP);
   }
-  private storeRsp(): Expr {
+  /** Makes RSP's copy what has it lag by so much. */
+  private storeRsp(lag = 0): Expr {
     const { w, l } = this;
-    return w.store(CPU, i64, 8, w.i32.const(0), l.gpr(RSP), CPU_GPR + 8 * RSP);
+    const copy = lag === 0 ? l.gpr(RSP) : w.i64.sub(l.gpr(RSP), w.i64.const(BigInt(lag)));
+    return w.store(CPU, i64, 8, w.i32.const(0), copy, CPU_GPR + 8 * RSP);
   }
   private loadGpr(register: number): Expr {
     return this.w.load(CPU, i64, 8, this.w.i32.const(0), CPU_GPR + 8 * register);
@@ -585,33 +597,6 @@ export class RegionEmitter {
     }
     return out;
   }
-
-  /** Where RSP may be newer than its copy in the CPU block. */
-  private analyseStackLag(): boolean[] {
-    const { blocks } = this.region;
-    // What each block makes of it; undefined if nothing.
-    const effects = blocks.map((block) => {
-      if (leavesAndReturns(block)) return false;
-      for (let i = block.items.length - 1; i >= 0; i--) {
-        const item = block.items[i]!;
-        if (item.registersWritten & rspBit) return true;
-        if (mayFault(item)) return false;
-      }
-      return undefined;
-    });
-    const lagsIn = blocks.map(() => false);
-    const lags = (index: number) => effects[index] ?? lagsIn[index]!;
-    for (let changed = true; changed;) {
-      changed = false;
-      for (let index = 0; index < blocks.length; index++) {
-        const before = this.flow.predecessors[index]!.some(lags);
-        if (before === lagsIn[index]) continue;
-        lagsIn[index] = before;
-        changed = true;
-      }
-    }
-    return lagsIn;
-  }
 }
 
 const lastInsn = (block: Block): Insn => block.items[block.items.length - 1]!.insn;
@@ -621,8 +606,7 @@ interface ExitState {
   readonly index: number;
   readonly dirty: RegisterSet;
   readonly dirtyFlags: FlagSet;
-  /** True if RSP is newer than its copy in the CPU block. */
-  readonly lags: boolean;
+  readonly lag: StackLag;
   /** XMM registers whose halves are apart. */
   readonly apart: RegisterSet;
 }

@@ -12,7 +12,7 @@ import type { RecordDecoder } from "./interpreter/record-decoder.js";
 import { Records } from "./interpreter/records.js";
 import { decodeShapes, H_TRANSLATED, SHAPES_SECTION, type Shape } from "./interpreter/shape.js";
 import { LOOKUP_FUNCTION, lookupIndex } from "./lookup.js";
-import { RAX, RDX } from "./registers.js";
+import { RAX, RDX, RSP } from "./registers.js";
 import { locateTrap } from "./trap.js";
 
 /** How the thread goes on: in line, at cpu.rip, or not at all. */
@@ -345,6 +345,7 @@ export class Executor {
     this.counters?.add("trap", 1);
     const pc = site.interpreted ? this.cpu.rip : site.pc;
     if (pc < 0) throw error;
+    this.cpu.gpr[RSP]! += BigInt(site.stackLag);
     switch (site.kind) {
       case "memory":
         return this.fault(pc, { kind: "page", address: -1 });

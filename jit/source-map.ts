@@ -1,5 +1,20 @@
 /** Source maps as Binaryen writes them: JSON in ASCII, revision 3, one line, fields as differences in base 64 VLQ. */
 
+/** Columns of the debug locations that gojit makes. Those from `FIRST_LAG_COLUMN` on belong to what may trap. */
+export const UNLIKELY_COLUMN = 0;
+export const LIKELY_COLUMN = 1;
+const FIRST_LAG_COLUMN = 2;
+
+/** The column that stands for RSP's distance from its copy in the CPU block: 0, -1, 1, -2, 2, and so on. */
+export const columnOfLag = (lag: number): number => FIRST_LAG_COLUMN + (lag < 0 ? -2 * lag - 1 : 2 * lag);
+
+/** The distance that a column stands for; null if it is that of a hinted branch. */
+export function lagOfColumn(column: number): number | null {
+  const code = column - FIRST_LAG_COLUMN;
+  if (code < 0) return null;
+  return code & 1 ? -(code + 1) / 2 : code / 2;
+}
+
 const BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 const DIGITS = new Uint8Array(128);
 for (let i = 0; i < BASE64.length; i++) DIGITS[BASE64.charCodeAt(i)] = i;

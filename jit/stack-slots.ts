@@ -10,12 +10,12 @@
  * somebody else may write them: at every store that is not relative to RSP, at calls, system calls and probes. It is
  * forgotten at the start of each loop, too, so that a program that waits for a change of its stack sees it.
  */
-import { mnemonicByName, OP_GPR, OP_IMM, OP_MEM, type Operand } from "./decode.js";
+import { mnemonicByName, OP_IMM, OP_MEM, type Operand } from "./decode.js";
 import type { Flow } from "./flow.js";
 import { operandAccess } from "./lift/index.js";
 import type { SlotAccess } from "./lift/lifter.js";
-import { gprBit, RSP } from "./registers.js";
 import type { Item, Region } from "./region.js";
+import { isOnStack, stackMove } from "./stack-pointer.js";
 
 /** By block, then by instruction; null where there is nothing to do. */
 export type StackSlots = readonly (ReadonlyMap<number, SlotAccess> | null)[];
@@ -51,9 +51,6 @@ const PUSH = mnemonicByName("Push");
 const POP = mnemonicByName("Pop");
 const CALL = mnemonicByName("Call");
 const RET = mnemonicByName("Ret");
-const LEA = mnemonicByName("Lea");
-const ADD = mnemonicByName("Add");
-const SUB = mnemonicByName("Sub");
 /** What reads no more of its memory operand than that. */
 const LOADS = mnemonics("Mov", "Movsxd", "Add", "Sub", "And", "Or", "Xor", "Cmp", "Test", "Imul");
 /** What writes no more of its memory operand than that. */
@@ -65,7 +62,6 @@ const PLAIN_STORES = mnemonics("Movups", "Movaps", "Movdqu", "Movdqa", "Movsd", 
  */
 const NEAR_INSTRUCTIONS = 16;
 
-const rsp = gprBit(RSP);
 const keyOf = (at: number, size: number): number => at * 16 + size;
 
 /** Finds the loads of `region` that can be spared, and the stores whose values they need. */
@@ -143,61 +139,43 @@ function meet(state: State, other: State): void {
 
 /** Follows one instruction; the access that it makes of a slot that is in a local, or could be. */
 function follow(item: Item, state: State): Pick<Candidate, "key" | "kind"> | null {
-  const { insn, entry, registersWritten } = item;
+  const { insn, entry } = item;
   const { mnemonic, operands } = insn;
   const [first, second] = operands;
   state.now++;
-  switch (mnemonic) {
-    case CALL:
-      return push(state, 8, CONSTANT);
-    case PUSH:
-      return push(state, first!.size, first!);
-    case RET: {
-      const found = load(state, state.depth, 8);
-      state.depth += 8 + (first?.immLo ?? 0);
-      return found;
-    }
-    case POP: {
-      if (first!.kind !== OP_GPR || first!.reg === RSP) break;
-      const found = load(state, state.depth, first!.size);
-      state.depth += first!.size;
-      return found;
-    }
-    case LEA:
-      if (isStackPointer(first!) && isOnStack(second!)) {
-        state.depth += second!.disp;
+  const at = state.depth;
+  const move = stackMove(item);
+  if (move !== null && move !== 0) {
+    state.depth += move;
+    switch (mnemonic) {
+      case CALL:
+        return store(state, state.depth, 8, CONSTANT);
+      case PUSH:
+        return store(state, state.depth, first!.size, first!);
+      case POP:
+        return load(state, at, first!.size);
+      case RET:
+        return load(state, at, 8);
+      default:
         return null;
-      }
-      break;
-    case ADD:
-    case SUB:
-      if (isStackPointer(first!) && second!.kind === OP_IMM) {
-        state.depth += mnemonic === ADD ? second!.immLo : -second!.immLo;
-        return null;
-      }
-      break;
-    default:
+    }
   }
-  if (registersWritten & rsp || mayWriteElsewhere(item)) {
+  if (move === null || mayWriteElsewhere(item)) {
     state.slots.clear();
     return null;
   }
   const access = operandAccess(entry, insn);
-  const at = operands.findIndex((operand, i) => operand.kind === OP_MEM && access[i] !== "a" && access[i] !== "-");
-  const memory = operands[at];
+  const which = operands.findIndex((operand, i) => operand.kind === OP_MEM && access[i] !== "a" && access[i] !== "-");
+  const memory = operands[which];
   if (!memory || !isOnStack(memory)) return null;
-  if (access[at] === "r") return LOADS.has(mnemonic) ? load(state, state.depth + memory.disp, memory.size) : null;
-  return store(state, state.depth + memory.disp, memory.size, mnemonic === MOV ? second! : null);
+  if (access[which] === "r") return LOADS.has(mnemonic) ? load(state, at + memory.disp, memory.size) : null;
+  return store(state, at + memory.disp, memory.size, mnemonic === MOV ? second! : null);
 }
 
 /** What a store of a return address or of an immediate operand stores. */
 const CONSTANT: Pick<Operand, "kind" | "high"> = { kind: OP_IMM, high: false };
 type Stored = typeof CONSTANT | null;
 
-function push(state: State, size: number, stored: Stored): ReturnType<typeof store> {
-  state.depth -= size;
-  return store(state, state.depth, size, stored);
-}
 /** @param stored null if it is not known, or not worth it */
 function store(
   { slots, now }: State,
@@ -214,10 +192,6 @@ function load({ slots, now }: State, at: number, size: number): Pick<Candidate, 
   const slot = slots.get(at);
   return slot?.size === size && now - slot.since <= NEAR_INSTRUCTIONS ? { key: keyOf(at, size), kind: "load" } : null;
 }
-
-const isStackPointer = ({ kind, reg, size }: Operand): boolean => kind === OP_GPR && reg === RSP && size === 8;
-const isOnStack = ({ kind, base, index, fs, addr32 }: Operand): boolean =>
-  kind === OP_MEM && base === RSP && index < 0 && !fs && !addr32;
 
 /** False if an instruction writes no memory but its operand on the stack, at most. */
 export function mayWriteElsewhere({ insn, entry }: Pick<Item, "insn" | "entry">): boolean {

@@ -1,7 +1,7 @@
 /** From a Wasm trap to the guest instruction that caused it. */
 import type { CodeArena } from "./code-arena.js";
 import { HANDLER_NAME, MARK_BIAS, REGION_NAME } from "./region-name.js";
-import { visitMappings } from "./source-map.js";
+import { lagOfColumn, visitMappings } from "./source-map.js";
 
 export type TrapKind = "memory" | "division" | "unreachable" | "unaligned" | "stack" | "other";
 
@@ -9,6 +9,8 @@ export interface TrapSite {
   readonly kind: TrapKind;
   /** Guest address of the faulting instruction; for `stack`, where to go on. -1 if the trap was not in a region. */
   readonly pc: number;
+  /** RSP at the instruction less its copy in the CPU block, in bytes. */
+  readonly stackLag: number;
   /** True if an interpreted instruction has trapped, whose address CPU_RIP has. */
   readonly interpreted: boolean;
 }
@@ -39,22 +41,26 @@ export function locateTrap(error: unknown, arena: CodeArena): TrapSite | null {
   if (overflow && !FRAME.test(/^ +at .*$/m.exec(stack)?.[0] ?? "")) return null;
   const frame = FRAME.exec(stack);
   const region = frame && REGION_NAME.exec(frame[1]!);
-  if (!frame || !region) return { kind, pc: -1, interpreted: frame !== null && HANDLER_NAME.test(frame[1]!) };
+  if (!frame || !region)
+    return { kind, pc: -1, stackLag: 0, interpreted: frame !== null && HANDLER_NAME.test(frame[1]!) };
   const entry = Number.parseInt(region[2]!, 16);
   // The stack check comes before the first instruction: all registers are still in the CPU block.
-  if (overflow) return { kind, pc: entry, interpreted: false };
+  if (overflow) return { kind, pc: entry, stackLag: 0, interpreted: false };
   const mark = findMark(arena.moduleMap(Number(region[1])), Number.parseInt(frame[2]!, 16));
-  return { kind, pc: mark < 0 ? -1 : entry + mark - MARK_BIAS, interpreted: false };
+  if (!mark) return { kind, pc: -1, stackLag: 0, interpreted: false };
+  return { kind, pc: entry + mark.value - MARK_BIAS, stackLag: mark.lag, interpreted: false };
 }
 
 /** The mark at a code offset: that of the last mapping at or before it. A hint is none. */
-function findMark(map: Uint8Array, offset: number): number {
-  let mark = -1;
+function findMark(map: Uint8Array, offset: number): { readonly value: number; readonly lag: number } | null {
+  let value = -1;
+  let lag: number | null = null;
   visitMappings(map, (start, line, column) => {
     if (start > offset) return true;
-    mark = column === 0 ? line : -1;
+    // Lines count from 0 in the map, marks are stored as line numbers that count from 1: see WasmBuilder.mark.
+    value = line;
+    lag = lagOfColumn(column);
     return false;
   });
-  // Lines count from 0 in the map, marks are stored as line numbers that count from 1: see WasmBuilder.mark.
-  return mark;
+  return value < 0 || lag === null ? null : { value, lag };
 }

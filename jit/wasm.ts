@@ -5,7 +5,8 @@
  * An `Expr` is a tree node: use it exactly once. Values that are needed twice go through a local (`local.set`/`get`).
  * Only the builder shares nodes: constants and reads of locals, which are never marked.
  */
-import { addBranchHints, LIKELY_COLUMN, UNLIKELY_COLUMN } from "./branch-hints.js";
+import { addBranchHints } from "./branch-hints.js";
+import { columnOfLag, LIKELY_COLUMN, UNLIKELY_COLUMN } from "./source-map.js";
 import { pushUnsigned } from "./leb128.js";
 import { binaryenBytes, binaryenWords, guarded } from "./binaryen-instance.js";
 import binaryen from "binaryen";
@@ -706,10 +707,13 @@ export class WasmBuilder {
       withName(exported, (external) => raw["_BinaryenAddFunctionExport"]!(this.m, internal, external)),
     );
   }
-  /** Marks `expression` with a number that the source map of `emit` carries (0 to 2^31-1). */
-  mark(owner: FunctionRef, expression: Expr, value: number): void {
-    // Columns are delta-coded in a source map, lines count from 1.
-    raw["_BinaryenFunctionSetDebugLocation"]!(owner, expression, 0, value + 1, 0);
+  /**
+   * Marks `expression` with two numbers that the source map of `emit` carries: `value`, 0 to 2^31-1, and `lag` of either
+   * sign, which should be small.
+   */
+  mark(owner: FunctionRef, expression: Expr, value: number, lag: number): void {
+    // Lines count from 1.
+    raw["_BinaryenFunctionSetDebugLocation"]!(owner, expression, 0, value + 1, columnOfLag(lag));
   }
 
   /** Marks `branch`, an `if` or `br_if`, as `mark` does, and says whether its condition is nearly always true, or never. */

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { ByteReader, functionBodies } from "../jit/byte-reader.js";
-import { visitMappings } from "../jit/source-map.js";
+import { lagOfColumn, visitMappings } from "../jit/source-map.js";
 import { i32, none, WasmBuilder, type Expr } from "../jit/wasm.js";
 
 const IF = 0x04;
@@ -25,7 +25,7 @@ test("hints stand in the module's section, and marks are where the code has move
     const unlikely = w.if(condition(), w.block(null, [trap]));
     const body = w.block(null, [w.block("B", [branch, unlikely])]);
     const functionRef = w.addFunction(name, i32, none, [], body);
-    w.mark(functionRef, trap, 7);
+    w.mark(functionRef, trap, 7, -24);
     if (name === "plain") continue;
     w.hint(functionRef, unlikely, false, 5);
     if (name === "both") w.hint(functionRef, branch, true, 5);
@@ -53,7 +53,7 @@ test("hints stand in the module's section, and marks are where the code has move
   ]);
   const marked: number[] = [];
   visitMappings(sourceMap!, (offset, line, column) => {
-    if (line >= 0 && column === 0) marked.push(line, module[offset]!);
+    if (line >= 0 && lagOfColumn(column) === -24) marked.push(line, module[offset]!);
     return false;
   });
   expect(marked).toEqual(names.flatMap(() => [7, UNREACHABLE]));
@@ -64,7 +64,7 @@ test("a module without hints stays as it is", () => {
   w.begin("");
   w.openMarks();
   const trap = w.unreachable();
-  w.mark(w.addFunction("f", none, none, [], trap), trap, 3);
+  w.mark(w.addFunction("f", none, none, [], trap), trap, 3, 0);
   const { bytes } = w.emit(true);
   w.dispose();
   const names = WebAssembly.Module.customSections(

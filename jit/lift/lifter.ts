@@ -65,6 +65,15 @@ export interface SlotAccess {
   readonly kind: "load" | "store";
 }
 
+/** An expression that can trap. */
+export interface Mark {
+  readonly expr: Expr;
+  /** Guest address of its instruction. */
+  readonly pc: number;
+  /** RSP before the instruction less its copy in the CPU block, in bytes. */
+  readonly stackLag: number;
+}
+
 export interface LifterOptions {
   /** Guest address of Wasm address 0. */
   readonly guestBase: number;
@@ -75,6 +84,8 @@ export interface LifterOptions {
 export class Lifter {
   /** The instruction being lifted. */
   insn!: Insn;
+  /** RSP before it less its copy in the CPU block, in bytes. */
+  stackLag = 0;
   /** Flags that something reads later: definitions of others need not be kept. */
   flagsLive: FlagSet = 0;
   /** The slot that the instruction being lifted loads from its local, or stores there as well. */
@@ -106,8 +117,8 @@ export class Lifter {
   private instructionTemps: Value[] = [];
   private definitions = new Map<FlagSet, FlagDefinition>();
   private pinned = new Map<number, number>();
-  /** Memory accesses and other trapping expressions with the guest address of their instruction. */
-  marks: { expr: Expr; pc: number }[] = [];
+  /** Memory accesses and other trapping expressions. */
+  marks: Mark[] = [];
   /** Branches whose condition is nearly always true (`likely`), or never, and the instruction they are for. */
   hints: { branch: Expr; likely: boolean; pc: number }[] = [];
 
@@ -130,6 +141,7 @@ export class Lifter {
     this.gprLocals[RSP] = rspLocal;
     this.slotLocals = [];
     this.stackSlot = null;
+    this.stackLag = 0;
     this.flagLocals.clear();
     this.freeTemps = new Map();
     this.instructionTemps = [];
@@ -186,7 +198,7 @@ export class Lifter {
   // --- statements and temporaries ---
 
   emit(statement: Expr): void {
-    if (this.options.markStatements) this.marks.push({ expr: statement, pc: this.insn.pc });
+    if (this.options.markStatements) this.mark(statement);
     this.statements.push(statement);
   }
   /** Evaluates `expr` now and keeps the result. */
@@ -223,7 +235,7 @@ export class Lifter {
   }
   /** Remembers that `expr` can trap, and where; returns it. Every load, store, atomic and division needs this. */
   mark(expr: Expr): Expr {
-    this.marks.push({ expr, pc: this.insn.pc });
+    this.marks.push({ expr, pc: this.insn.pc, stackLag: this.stackLag });
     return expr;
   }
   /** `branch`, after noting whether its condition is likely to be true; undefined if nobody knows. */
