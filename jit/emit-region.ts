@@ -233,6 +233,7 @@ export class RegionEmitter {
       case "enter":
         this.handOverFlags(index, [end.to]);
         l.moveStatements(out);
+        out.push(...this.forget(end.dead, end.to));
         return this.goto({ ...state, dirty: dirty & ~end.dead }, end.to, out);
       case "branch": {
         const condition = l.branchCondition!;
@@ -284,6 +285,7 @@ export class RegionEmitter {
         });
         l.emit(l.hinted(w.if(w.i32.ne(l.get(target), w.i32.const(end.expected)), elsewhere), false));
         l.moveStatements(out);
+        out.push(...this.forget(end.dead, end.next));
         return this.goto({ ...state, dirty: dirty & ~end.dead }, end.next, out);
       }
       case "call":
@@ -571,6 +573,24 @@ export class RegionEmitter {
     for (const { flag } of FLAG_BITS) {
       if (!(flags & flag)) continue;
       out.push(w.store(CPU, i32, 4, w.i32.const(0), valueOf(flag), FLAG_OFFSET.get(flag)!));
+    }
+    return out;
+  }
+  /**
+   * Ends the lives of registers whose contents are dead where control goes over `edge`: other ways through what follows may write
+   * them, and what stores them in the end reads their locals on all ways. V8 would keep what they held before.
+   */
+  private forget(dead: RegisterSet, edge: Edge): Expr[] {
+    if (!("block" in edge)) return [];
+    const { w, l } = this;
+    const out: Expr[] = [];
+    const registers = dead & this.liveness.registersIn[edge.block]! & ~rspBit;
+    for (let r = 0; r < 16; r++) {
+      if (registers & gprBit(r)) out.push(w.local.set(l.gprLocal(r), w.i64.const(0n)));
+      if (registers & xmmBit(r)) {
+        out.push(w.local.set(l.xmmLocal(r), l.zeroVector()));
+        if (this.apartIn[edge.block]! & xmmBit(r)) out.push(l.splitXmm(r));
+      }
     }
     return out;
   }

@@ -86,8 +86,12 @@ export function neededAtExit(source: CodeSource, region: Region, block: Block): 
   if (region.function?.origin !== "compiler") return neededByHandWritten(source, region, block);
   switch (block.end.kind) {
     case "return":
-    case "resume":
       return compilerNeeded(source.convention, false);
+    case "resume": {
+      // What is dead after the callee is so wherever it returns to.
+      const { registers, flags } = compilerNeeded(source.convention, false);
+      return { registers: registers & ~block.end.dead, flags };
+    }
     case "call": {
       const { target, keepsFlags } = block.end;
       const { next } = block.items[block.items.length - 1]!.insn;

@@ -340,7 +340,7 @@ export class Lifter {
     return local;
   }
   /** A local that is never written: a constant would take 18 bytes each time. */
-  private zeroVector(): Expr {
+  zeroVector(): Expr {
     if (this.zeroLocal < 0) this.zeroLocal = this.newLocal(v128);
     return this.w.local.get(this.zeroLocal, v128);
   }
