@@ -6,7 +6,7 @@
  * `loop`, a merge point is placed after a `block` in its dominator, every other block is emitted where it is jumped to.
  *
  * Contract at each border (entry, call, return, exit): all registers that someone may need are in the CPU block, RSP
- * among them always. Inside, RSP in the CPU block lags behind only between instructions that cannot fault.
+ * among them always. Inside, its copy may lag: what can trap is marked with the distance (jit/stack-pointer.ts).
  *
  * The host's stack may be exhausted at any Wasm call. So there are none but at borders, where the thread can go on from
  * the CPU block: at the callee's entry if that is a region of this module (the trap names it), else at CPU_RIP.
@@ -470,13 +470,13 @@ export class RegionEmitter {
   /** The label to branch to where that alone carries control over `edge`. */
   private plainBranch(state: ExitState, edge: Edge): string | null {
     if (!("block" in edge) || edge.block <= state.index || !this.flow.isMerge[edge.block]) return null;
-    return this.changesLag(state, edge.block) ? null : `B${edge.block}`;
+    return this.otherLag(state, edge.block) === null ? `B${edge.block}` : null;
   }
 
-  /** True if RSP's copy must be another where block `to` begins. */
-  private changesLag({ lag }: ExitState, to: number): boolean {
+  /** By how much RSP's copy must lag where block `to` begins; null if it does, or need not. */
+  private otherLag({ lag }: ExitState, to: number): number | null {
     const wanted = this.stackLagIn[to]!;
-    return wanted !== "unknown" && wanted !== lag;
+    return wanted === "unknown" || wanted === lag ? null : wanted;
   }
 
   /** Appends statements that carry control over `edge`; the flags have been handed over. */
@@ -504,12 +504,12 @@ export class RegionEmitter {
       return;
     }
     const to = edge.block;
-    const lag = this.stackLagIn[to]!;
-    if (lag !== "unknown" && lag !== state.lag) out.push(this.storeRsp(lag));
+    const lag = this.otherLag(state, to);
+    if (lag !== null) out.push(this.storeRsp(lag));
     if (to <= state.index) {
       // A safepoint: signals are taken here, with every live register in the CPU block.
       const stores = [
-        ...(lag === 0 ? [] : [this.storeRsp()]),
+        ...(this.stackLagIn[to] === 0 ? [] : [this.storeRsp()]),
         ...this.registerStores({ dirty: state.dirty, apart: this.apartIn[to]! }, this.liveness.registersIn[to]!),
         ...this.flagStores(state.dirtyFlags & this.liveness.flagsIn[to]!, (flag) =>
           w.local.get(l.flagLocal(flag), i32),

@@ -2,15 +2,10 @@
 import { expect, test } from "vitest";
 import { ENDED } from "../jit/executor.js";
 import { call, CODE, FIRST_RSP, guestCode, word } from "./guest-code.js";
+import { Random } from "./instructions/random.js";
 
 const CALLEE = CODE + 0xf00;
 const RSP = 4;
-
-/** A small reproducible generator. */
-function generator(seed: number): (limit: number) => number {
-  let state = seed;
-  return (limit) => (state = (Math.imul(state, 48271) % 0x7fff_ffff) >>> 0) % limit;
-}
 
 /** Where the stack is, in bytes below FIRST_RSP, at each access that runs, in order. */
 interface Program {
@@ -19,15 +14,15 @@ interface Program {
 }
 
 /** Code of random structure; every access, `mov rax, [rdi+16]`, is the last one if ECX has counted down to 0. */
-function program(random: (limit: number) => number): Program {
+function program(random: Random): Program {
   const code: number[] = [];
   const accesses: { pc: number; depth: number }[] = [];
-  const choices = random(256);
+  const choices = random.below(256);
   const here = () => CODE + code.length;
 
   /** @param runs whether control comes here */
   function part(nesting: number, depth: number, runs: boolean): void {
-    const kind = nesting > 4 ? 0 : random(6);
+    const kind = nesting > 4 ? 0 : random.below(6);
     if (kind === 0) {
       // sub ecx, 1; jnz over; xor edi, edi; over: mov rax, [rdi+16]
       code.push(0x83, 0xe9, 1, 0x75, 2, 0x31, 0xff);
@@ -43,12 +38,12 @@ function program(random: (limit: number) => number): Program {
       code.push(0x48, 0x83, 0xc4, 24); // add rsp, 24
     } else if (kind === 3) code.push(...call(here(), CALLEE));
     else if (kind === 4) {
-      const bit = random(8);
+      const bit = random.below(8);
       code.push(0xf7, 0xc6, ...word(1 << bit)); // test esi, bit
       const otherwise = jump(0x84);
       const taken = (choices & (1 << bit)) !== 0;
       parts(nesting, depth, runs && taken);
-      const end = random(2) ? jump(null) : -1;
+      const end = random.below(2) ? jump(null) : -1;
       land(otherwise);
       if (end >= 0) {
         parts(nesting, depth, runs && !taken);
@@ -61,7 +56,7 @@ function program(random: (limit: number) => number): Program {
     }
   }
   function parts(nesting: number, depth: number, runs: boolean): void {
-    for (let count = 1 + random(3); count > 0; count--) part(nesting + 1, depth, runs);
+    for (let count = 1 + random.below(3); count > 0; count--) part(nesting + 1, depth, runs);
   }
   function jump(condition: number | null): number {
     code.push(...(condition === null ? [0xe9] : [0x0f, condition]), ...word(0));
@@ -80,7 +75,7 @@ function program(random: (limit: number) => number): Program {
 }
 
 test.each([1, 2, 3, 4, 5, 6, 7, 8])("random code, seed %i", (seed) => {
-  const random = generator(seed * 7919);
+  const random = new Random(seed);
   for (let round = 0; round < 4; round++) {
     const { code, accesses } = program(random);
     expect(code.length).toBeLessThan(CALLEE - CODE);
