@@ -159,6 +159,7 @@ export class Executor {
     // A Worker runs one thread after another.
     this.ended = false;
     this.passing = -1;
+    this.followChanges();
     while (!this.ended) {
       try {
         pc = this.runFrom(pc) >>> 0;

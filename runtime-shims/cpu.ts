@@ -15,6 +15,7 @@ export interface Cpu {
   rflags: number;
   /** Base address of the FS segment. */
   fsBase: number;
+  mxcsr: number;
   /** Index 0 is the poll word: nonzero makes translated code return to the dispatcher at its next safepoint. */
   readonly pending: Int32Array;
 }

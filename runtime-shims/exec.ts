@@ -58,6 +58,9 @@ const MMAP_ALIGN = 1 << 20;
 const FIRST_ADDRESS = GUEST_BASE;
 const INITIAL_RFLAGS = 0x202;
 
+/** All exceptions masked, rounding to nearest. */
+const INITIAL_MXCSR = 0x1f80;
+
 /** Sets up the kernel memory and the guest address space of a new process. Returns how its first thread starts. */
 export const createProcess = (
   kernel: KernelMemory,
@@ -102,6 +105,7 @@ export const createProcess = (
     rip: options.image.entry,
     rflags: INITIAL_RFLAGS,
     fsBase: 0,
+    mxcsr: INITIAL_MXCSR,
     clearChildTid: 0,
   };
 };

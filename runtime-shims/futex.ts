@@ -1,8 +1,8 @@
-import { EAGAIN, EFAULT, EINVAL, ENOSYS, ERESTART_RESTARTBLOCK, ERESTARTSYS } from "./errno.js";
+import { EAGAIN, EFAULT, EINVAL, ENOSYS, ERESTART_RESTARTBLOCK } from "./errno.js";
 import { GUEST_BASE, GUEST_TOP } from "./guest-memory.js";
 import { readDeadline } from "./timespec.js";
 import type { Thread } from "./threads.js";
-import { INTERRUPTED, requeue, waitIf, wake } from "./wait-queue.js";
+import { INTERRUPTED, parkLending, parkQueued, requeue, waitIf, wake } from "./wait-queue.js";
 
 const FUTEX_WAIT = 0;
 const FUTEX_WAKE = 1;
@@ -27,12 +27,19 @@ const futexWait = (thread: Thread, at: number, value: number, bits: number, dead
   if (!memory.readable(at, 4)) return -EFAULT;
   const { words } = memory;
   const index = (at - GUEST_BASE) >>> 2;
-  const end = waitIf(thread, at, bits, deadlineNs, () => Atomics.load(words, index) === value);
+  const stillValid = (): boolean => Atomics.load(words, index) === value;
+  const lends = deadlineNs === Infinity && thread.process.lendsWorkers;
+  const end = waitIf(thread, at, bits, deadlineNs, stillValid, lends ? parkLending : parkQueued);
   if (end === 1) return -EAGAIN;
-  if (end !== INTERRUPTED) return end;
-  if (deadlineNs === Infinity) return -ERESTARTSYS;
+  if (end !== INTERRUPTED || deadlineNs === Infinity) return end;
   thread.restartDeadlineNs = deadlineNs;
   return -ERESTART_RESTARTBLOCK;
+};
+
+/** The rest of a wait whose thread had left its Worker: it still stands in the queue, unless it has been woken. */
+export const resumeFutexWait = (thread: Thread): number => {
+  thread.away = false;
+  return parkLending(thread);
 };
 
 /** At least one waiter is woken even when `count` says none, as Linux does. */
@@ -41,7 +48,7 @@ const futexWake = (thread: Thread, at: number, count: number, bits: number): num
   const bad = checkAddress(at);
   if (bad !== 0) return bad;
   // Nobody can wait above guest memory, and keys from there on are the kernel's.
-  return at >= GUEST_TOP ? 0 : wake(thread.process.kernel, at, Math.max(count, 1), bits);
+  return at >= GUEST_TOP ? 0 : wake(thread.process.kernel, thread.process.hooks, at, Math.max(count, 1), bits);
 };
 
 const futexRequeue = (
@@ -52,7 +59,7 @@ const futexRequeue = (
   target: number,
   expected: number | undefined,
 ): number => {
-  const { kernel, memory } = thread.process;
+  const { kernel, memory, hooks } = thread.process;
   if (wakeCount < 0 || moveCount < 0) return -EINVAL;
   const bad = checkAddress(at) || checkAddress(target);
   if (bad !== 0) return bad;
@@ -60,7 +67,7 @@ const futexRequeue = (
   if (expected !== undefined && !memory.readable(at, 4)) return -EFAULT;
   const index = (at - GUEST_BASE) >>> 2;
   const valid = (): boolean => expected === undefined || Atomics.load(memory.words, index) === expected;
-  const done = requeue(kernel, at, target, wakeCount, moveCount, valid);
+  const done = requeue(kernel, hooks, at, target, wakeCount, moveCount, valid);
   if (done === undefined) return -EAGAIN;
   return expected === undefined ? done.woken : done.woken + done.moved;
 };
@@ -103,7 +110,7 @@ const futexWakeOp = (
   second: number,
   encoded: number,
 ): number => {
-  const { kernel, memory } = thread.process;
+  const { kernel, memory, hooks } = thread.process;
   const bad = checkAddress(at) || checkAddress(second);
   if (bad !== 0) return bad;
   if (!memory.writable(second, 4) || at >= GUEST_TOP) return -EFAULT;
@@ -113,8 +120,8 @@ const futexWakeOp = (
   if (compare === undefined) return -ENOSYS;
   const old = applyOperation(memory.words, (second - GUEST_BASE) >>> 2, (encoded >>> 28) & 7, operand);
   if (old === undefined) return -ENOSYS;
-  let woken = wake(kernel, at, Math.max(count, 1));
-  if (compare(old, signedField(encoded, 0, 12))) woken += wake(kernel, second, Math.max(secondCount, 1));
+  let woken = wake(kernel, hooks, at, Math.max(count, 1));
+  if (compare(old, signedField(encoded, 0, 12))) woken += wake(kernel, hooks, second, Math.max(secondCount, 1));
   return woken;
 };
 

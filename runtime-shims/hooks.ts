@@ -1,6 +1,6 @@
 import type { Thread } from "./threads.js";
 
-/** Everything a Worker needs to begin a guest thread; structured-cloneable. */
+/** How a guest thread begins. */
 export interface ThreadStart {
   /** Row of the thread table. */
   readonly slot: number;
@@ -10,14 +10,23 @@ export interface ThreadStart {
   readonly rip: number;
   readonly rflags: number;
   readonly fsBase: number;
+  readonly mxcsr: number;
   /** Address that thread exit clears and wakes (CLONE_CHILD_CLEARTID), or 0. */
   readonly clearChildTid: number;
 }
 
+/** Makes threads look at what has come for them. */
+export interface Scheduler {
+  /** Sets the poll word of the thread in `slot` of the thread table (index 0 of `Cpu.pending`). */
+  kick(slot: number): void;
+  /** Has the thread in `slot` go on, on whichever Worker is the first to be free: its context is stored. */
+  resume(slot: number): void;
+}
+
 /** What the personality asks of the machine that embeds it. All are called on the calling thread's Worker. */
-export interface MachineHooks {
-  /** Starts a guest thread on another Worker. False when none can be had: clone answers EAGAIN. */
-  spawnThread(start: ThreadStart): boolean;
+export interface MachineHooks extends Scheduler {
+  /** Most threads at once: clone answers EAGAIN beyond it. `resume` starts them. */
+  readonly maxThreads: number;
   /**
    * Ends the process: the machine ends every Worker and the host process.
    * @param waitStatus as wait(2) gives it: exit code << 8, or the number of the signal that ended it.
@@ -28,8 +37,6 @@ export interface MachineHooks {
    * @param signo SIGSTOP, SIGTSTP, SIGTTIN or SIGTTOU
    */
   stopProcess(signo: number): void;
-  /** Sets the poll word of the thread in `slot` of the thread table (index 0 of `Cpu.pending`). */
-  kick(slot: number): void;
   /** The executable bytes in [start, start + length) were mapped, unmapped or changed protection. */
   codeChanged(start: number, length: number): void;
   /** The earliest timer deadline changed: the supervisor calls `runTimers` (see timers.ts). */

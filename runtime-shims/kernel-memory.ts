@@ -22,6 +22,8 @@ export const WAIT_BUCKET_WORDS = 4;
 export const GUEST_PAGES = 1 << 20;
 export const MAX_TIMERS = 64;
 export const TIMER_WORDS = 16;
+/** Bytes of a thread's stored context (see thread-context.ts). */
+export const CONTEXT_BYTES = 576;
 export const MAX_SHARED_MAPPINGS = 256;
 export const SHARED_MAPPING_WORDS = 16;
 
@@ -40,6 +42,7 @@ export const sections = {
   locks: section(64 * 16),
   sigactions: section(4 * SIGACTION_WORDS * (SIGNALS + 1)),
   threads: section(4 * THREAD_WORDS * MAX_THREADS),
+  contexts: section(CONTEXT_BYTES * MAX_THREADS),
   waitBuckets: section(4 * WAIT_BUCKET_WORDS * WAIT_BUCKETS),
   queuedSignals: section(4 * QUEUED_SIGNAL_WORDS * MAX_QUEUED_SIGNALS),
   timers: section(4 * TIMER_WORDS * MAX_TIMERS),
@@ -117,6 +120,8 @@ export const header = {
   programPartCount: 36,
   /** How often the process was stopped and goes on. */
   stops: 37,
+  /** Threads that could run but have no Worker; the machine counts them. */
+  runnable: 38,
   /** Where the program's file is mapped: rows of first page, end page and the file's page at the first. */
   programParts: 40,
 } as const;

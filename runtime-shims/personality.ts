@@ -1,10 +1,12 @@
 import { R11, RAX, RCX, writeRegister } from "./cpu.js";
 import { EFAULT, ENOSYS, ERESTARTSYS } from "./errno.js";
+import { resumeFutexWait } from "./futex.js";
 import { REPORTED_SYSCALLS } from "./kernel-memory.js";
-import { CONTEXT_REPLACED, CONTINUE, ENDED, type Outcome, REPLACED, THREAD_ENDED } from "./outcome.js";
+import { CONTEXT_REPLACED, CONTINUE, ENDED, type Outcome, REPLACED, THREAD_ENDED, THREAD_LEAVES } from "./outcome.js";
 import { deliverSignals, isRestart } from "./signal-delivery.js";
 import { formatCall } from "./strace.js";
 import { ARG_REGISTERS, type ArgKind, NUMBER_REGISTER, type SyscallRow } from "./syscalls/table.js";
+import { leaveWorker } from "./thread-context.js";
 import { row as threadRow, type Thread } from "./threads.js";
 
 /**
@@ -43,8 +45,10 @@ const invoke = (thread: Thread, row: SyscallRow): number => {
     args[index] = value;
     if (kind.check !== undefined && checkFails(thread, kind, value)) result = -EFAULT;
   }
-  if (result === 0) result = row.run(thread, args[0], args[1], args[2], args[3], args[4], args[5]);
-  thread.process.strace?.(formatCall(thread, row, args, result));
+  // What is left of a futex wait is parking, on whatever Worker.
+  if (thread.away) result = resumeFutexWait(thread);
+  else if (result === 0) result = row.run(thread, args[0], args[1], args[2], args[3], args[4], args[5]);
+  if (result !== THREAD_LEAVES) thread.process.strace?.(formatCall(thread, row, args, result));
   return result;
 };
 
@@ -61,7 +65,10 @@ const unknown = (thread: Thread, nr: number): number => {
   return -ENOSYS;
 };
 
-/** Runs the system call that the thread's registers describe, then delivers pending signals. */
+/**
+ * Runs the system call that the thread's registers describe, then delivers pending signals. Also how a thread that has
+ * left its Worker in the middle of one (`Thread.away`) goes on with it.
+ */
 export const syscall = (thread: Thread): Outcome => {
   const { cpu, process } = thread;
   const nr = cpu.gpr32[2 * NUMBER_REGISTER];
@@ -71,6 +78,10 @@ export const syscall = (thread: Thread): Outcome => {
   const result = row === undefined ? unknown(thread, nr) : invoke(thread, row);
   if (result === CONTEXT_REPLACED) return deliverPending(thread) === ENDED ? ENDED : REPLACED;
   if (result === THREAD_ENDED) return ENDED;
+  if (result === THREAD_LEAVES) {
+    leaveWorker(thread);
+    return ENDED;
+  }
   const attention = Atomics.load(process.kernel.words, thread.row + threadRow.attention);
   if (attention === 0 && result > -ERESTARTSYS) {
     cpu.gpr32[2 * RAX] = result;

@@ -23,6 +23,8 @@ export interface ProcessParts {
   readonly callReturned?: () => void;
   /** Set under a debugger: asked before a pending signal is delivered to this Worker's thread; false: the signal is dropped. */
   readonly takesSignal?: (signo: number) => boolean;
+  /** Whether a thread that waits for a futex may leave its Worker to another thread. */
+  readonly lendsWorkers: boolean;
 }
 
 /** The guest process as one Worker sees it: every Worker builds its own over the same shared memories. */
@@ -36,6 +38,7 @@ export class Process {
   readonly strace: ((line: string) => void) | undefined;
   readonly callReturned: (() => void) | undefined;
   readonly takesSignal: ((signo: number) => boolean) | undefined;
+  readonly lendsWorkers: boolean;
   readonly memoryLock: Lock;
   readonly signalLock: Lock;
   readonly pid: number;
@@ -54,6 +57,7 @@ export class Process {
     this.strace = parts.strace;
     this.callReturned = parts.callReturned;
     this.takesSignal = parts.takesSignal;
+    this.lendsWorkers = parts.lendsWorkers;
     this.memoryLock = new Lock(parts.kernel.words, locks.memory);
     this.signalLock = new Lock(parts.kernel.words, locks.signals);
     this.pid = parts.kernel.words[header.pid];
@@ -67,8 +71,8 @@ export class Process {
       const base = rowOf(slot);
       if (Atomics.load(words, base + row.state) === threadState.free) continue;
       Atomics.or(words, base + row.attention, attention.exit);
-      unpark(words, slot);
-      this.hooks.kick(slot);
+      // One without a Worker has nothing to look at any more.
+      if (!unpark(words, slot)) this.hooks.kick(slot);
     }
     flushMappings(this);
     this.hooks.exitProcess(waitStatus);

@@ -1,4 +1,5 @@
 import { EAGAIN, ESRCH } from "./errno.js";
+import type { Scheduler } from "./hooks.js";
 import {
   header,
   KernelMemory,
@@ -280,15 +281,14 @@ const masks = (words: Int32Array, slot: number, signo: number): boolean => {
 };
 
 /** Makes the thread look at its signals: in translated code at the next safepoint, in a blocking call at once. */
-const alert = (words: Int32Array, slot: number, kick: (slot: number) => void): void => {
+const alert = (words: Int32Array, slot: number, scheduler: Scheduler): void => {
   Atomics.or(words, rowOf(slot) + row.attention, attention.signal);
-  unpark(words, slot);
-  kick(slot);
+  if (unpark(words, slot)) scheduler.resume(slot);
+  else scheduler.kick(slot);
 };
 
 /**
  * Sends a signal to one thread.
- * @param kick MachineHooks.kick
  * @returns 0, −ESRCH when the thread has ended, or −EAGAIN when a real-time signal found no room in the queue.
  */
 export const sendToThread = (
@@ -296,7 +296,7 @@ export const sendToThread = (
   slot: number,
   tid: number,
   info: SignalInfo,
-  kick: (slot: number) => void,
+  scheduler: Scheduler,
 ): number => {
   const words = kernel.words;
   const base = rowOf(slot);
@@ -309,7 +309,7 @@ export const sendToThread = (
     // The thread may unblock the signal meanwhile: it stores its mask before it looks for pending signals, and here
     // the signal is pending before the mask is read again, so one of the two sees the other.
     if (!enqueue(words, threadTarget(slot), info)) result = -EAGAIN;
-    else if (!masks(words, slot, info.signo)) alert(words, slot, kick);
+    else if (!masks(words, slot, info.signo)) alert(words, slot, scheduler);
   }
   releaseWord(words, locks.signals);
   return result;
@@ -324,7 +324,7 @@ const pickThread = (words: Int32Array, signo: number): number => {
 };
 
 /** Sends a signal to the process. Parameters and result as for `sendToThread`. */
-export const sendToProcess = (kernel: KernelMemory, info: SignalInfo, kick: (slot: number) => void): number => {
+export const sendToProcess = (kernel: KernelMemory, info: SignalInfo, scheduler: Scheduler): number => {
   const words = kernel.words;
   acquireWord(words, locks.signals);
   let result = 0;
@@ -334,7 +334,7 @@ export const sendToProcess = (kernel: KernelMemory, info: SignalInfo, kick: (slo
     } else {
       // Chosen only now, for the reason given in sendToThread.
       const slot = pickThread(words, info.signo);
-      if (slot >= 0) alert(words, slot, kick);
+      if (slot >= 0) alert(words, slot, scheduler);
     }
   }
   releaseWord(words, locks.signals);
@@ -346,8 +346,8 @@ export const raiseProcessSignal = (
   kernel: KernelMemory,
   signo: number,
   code: typeof SI_USER | typeof SI_KERNEL,
-  kick: (slot: number) => void,
-): number => sendToProcess(kernel, userSignal(signo, code, 0, 0), kick);
+  scheduler: Scheduler,
+): number => sendToProcess(kernel, userSignal(signo, code, 0, 0), scheduler);
 
 /** Whether an unmasked signal is pending for the thread. Takes no lock. */
 export const deliverable = (thread: Thread): boolean => {
@@ -415,7 +415,7 @@ export const retarget = (thread: Thread, lo: number, hi: number): void => {
   for (let signo = 1; signo <= 64; signo++) {
     if (!hasSignal(lo, hi, signo)) continue;
     const slot = pickThread(words, signo);
-    if (slot >= 0 && slot !== thread.slot) alert(words, slot, (target) => hooks.kick(target));
+    if (slot >= 0 && slot !== thread.slot) alert(words, slot, hooks);
   }
   releaseWord(words, locks.signals);
 };

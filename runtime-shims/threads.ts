@@ -16,7 +16,7 @@ export const row = {
   queueTail: 7,
   /** See `attention`. */
   attention: 8,
-  /** The word a blocked thread waits on: 0 means go on waiting. */
+  /** The word a blocked thread waits on: see `parking`. */
   park: 9,
   /** Links of the wait queue, as slot + 1. */
   waitNext: 10,
@@ -28,7 +28,7 @@ export const row = {
   waiting: 15,
   /** Thread name: 16 bytes. */
   name: 16,
-  /** HostClock.hostThread of the Worker that runs the thread. */
+  /** HostClock.hostThread of the Worker that runs the thread; −1 while it has none. */
   hostThread: 20,
   /** The KEEPCAPS flag (prctl), which changes nothing: there are no capabilities. */
   keepCapabilities: 21,
@@ -36,20 +36,30 @@ export const row = {
 
 export const threadState = { free: 0, starting: 1, running: 2 } as const;
 
+/**
+ * States of the park word. A thread that waits without a time limit lends its Worker to whoever needs one: who claims it
+ * has a thread without a Worker in the machine's queue, and the one that waits leaves (see `waitIf`).
+ */
+export const parking = {
+  /** Runs, or is to look again at what it waits for. */
+  awake: 0,
+  waits: 1,
+  /** Waits, and can be claimed. */
+  lends: 2,
+  /** Is to leave its Worker. */
+  claimed: 3,
+  /** Waits without a Worker; its context is stored. Whoever makes it awake has the machine resume it. */
+  away: 4,
+} as const;
+
 /** Reasons to leave translated code or a blocking call, as bits of the attention word. */
 export const attention = { signal: 1, exit: 2 } as const;
 
 /** Word index of the row of a thread. */
 export const rowOf = (slot: number): number => sections.threads / 4 + slot * THREAD_WORDS;
 
-/** One guest thread, on the Worker that runs it. What other threads may see of it is in its row of the thread table. */
-export class Thread {
-  readonly process: Process;
-  readonly cpu: Cpu;
-  readonly slot: number;
-  readonly tid: number;
-  /** Word index of this thread's row. */
-  readonly row: number;
+/** What only a thread itself needs, as it is at its start. It comes along when the thread changes its Worker. */
+export class ThreadState {
   /** Alternate signal stack: address 0 and size 0 when disabled. */
   altStackBase = 0;
   altStackSize = 0;
@@ -64,10 +74,23 @@ export class Thread {
   robustListHead = 0;
   /** Absolute deadline of the interrupted call that is being restarted, or −1. */
   restartDeadlineNs = -1;
+  /** Whether it has left its Worker in the middle of a futex wait, and has not gone on with that. */
+  away = false;
   /** Signal mask to put back after the handler, while a call such as ppoll or rt_sigsuspend replaced it. */
   savedMask: { lo: number; hi: number } | undefined = undefined;
+}
+
+/** One guest thread, on the Worker that runs it. What other threads may see of it is in its row of the thread table. */
+export class Thread extends ThreadState {
+  readonly process: Process;
+  readonly cpu: Cpu;
+  readonly slot: number;
+  readonly tid: number;
+  /** Word index of this thread's row. */
+  readonly row: number;
 
   constructor(process: Process, cpu: Cpu, slot: number, tid: number) {
+    super();
     this.process = process;
     this.cpu = cpu;
     this.slot = slot;

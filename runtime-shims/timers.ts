@@ -1,7 +1,8 @@
-import type { HostClock } from "./hooks.js";
+import type { HostClock, Scheduler } from "./hooks.js";
 import { type KernelMemory, locks, MAX_TIMERS, sections, TIMER_WORDS } from "./kernel-memory.js";
 import { acquireWord, releaseWord } from "./lock.js";
 import { sendToProcess, sendToThread, SI_KERNEL, SI_TIMER, type SignalInfo, userSignal } from "./signals.js";
+import { threadCpuNsOf } from "./thread-context.js";
 import { row, rowOf, slotOfTidIn } from "./threads.js";
 
 /**
@@ -66,8 +67,7 @@ export const timerNow = (kernel: KernelMemory, clock: HostClock, id: number): nu
     }
     case timerClock.threadCpu: {
       const slot = slotOfTidIn(kernel, words[rowAt(id) + field.tid]);
-      const used = slot < 0 ? undefined : clock.cpuNsOf(words[rowOf(slot) + row.hostThread]);
-      return used ?? clock.monotonicNs();
+      return (slot < 0 ? undefined : threadCpuNsOf(kernel, clock, slot)) ?? clock.monotonicNs();
     }
     default:
       return clock.monotonicNs();
@@ -180,10 +180,9 @@ const isBusy = (kernel: KernelMemory, tid: number): boolean => {
 
 /**
  * Fires what is due.
- * @param kick MachineHooks.kick
  * @returns how long until it has to run again, in ns; Infinity when no timer is armed.
  */
-export const runTimers = (kernel: KernelMemory, clock: HostClock, kick: (slot: number) => void): number => {
+export const runTimers = (kernel: KernelMemory, clock: HostClock, scheduler: Scheduler): number => {
   const { words, doubles } = kernel;
   const due: Expiry[] = [];
   let next = Infinity;
@@ -207,8 +206,8 @@ export const runTimers = (kernel: KernelMemory, clock: HostClock, kick: (slot: n
   releaseWord(words, locks.timers);
   for (const { tid, info } of due) {
     const slot = tid === 0 ? -1 : slotOfTidIn(kernel, tid);
-    if (tid === 0) sendToProcess(kernel, info, kick);
-    else if (slot >= 0) sendToThread(kernel, slot, tid, info, kick);
+    if (tid === 0) sendToProcess(kernel, info, scheduler);
+    else if (slot >= 0) sendToThread(kernel, slot, tid, info, scheduler);
   }
   return next;
 };

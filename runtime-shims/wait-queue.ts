@@ -1,8 +1,10 @@
 import { ERESTARTSYS, ETIMEDOUT } from "./errno.js";
-import { type KernelMemory, sections, WAIT_BUCKET_WORDS, WAIT_BUCKETS } from "./kernel-memory.js";
+import type { Scheduler } from "./hooks.js";
+import { header, type KernelMemory, sections, WAIT_BUCKET_WORDS, WAIT_BUCKETS } from "./kernel-memory.js";
 import { acquireWord, releaseWord } from "./lock.js";
+import { THREAD_LEAVES } from "./outcome.js";
 import { interrupted } from "./signals.js";
-import { row, rowOf, type Thread } from "./threads.js";
+import { parking, row, rowOf, type Thread } from "./threads.js";
 
 /**
  * Wait queues: threads that wait for something named by a key stand in a queue in kernel memory, each parked on a word
@@ -55,11 +57,39 @@ const unlink = (words: Int32Array, bucket: number, slot: number): void => {
   else words[rowOf(next - 1) + row.waitPrevious] = previous;
 };
 
-/** Makes a parked thread look again at what it waits for. */
-export const unpark = (words: Int32Array, slot: number): void => {
+/** Makes a parked thread look again at what it waits for. True if it has no Worker: then the caller has it resumed. */
+export const unpark = (words: Int32Array, slot: number): boolean => {
   const park = rowOf(slot) + row.park;
-  Atomics.store(words, park, 1);
+  let state = Atomics.load(words, park);
+  for (;;) {
+    // It leaves its Worker, and looks after that.
+    if (state === parking.claimed) return false;
+    const found = Atomics.compareExchange(words, park, state, parking.awake);
+    if (found === state) break;
+    state = found;
+  }
   Atomics.notify(words, park, 1);
+  return state === parking.away;
+};
+
+/** Whether what a parked thread waits for has come, or a signal. */
+const isDone = (thread: Thread): boolean =>
+  Atomics.load(thread.process.kernel.words, thread.row + row.waiting) === 0 || interrupted(thread);
+
+/** The thread, whose context is stored, is off its Worker. True if it is to be resumed at once. */
+export const parkAway = (thread: Thread): boolean => {
+  const { words } = thread.process.kernel;
+  const park = thread.row + row.park;
+  Atomics.store(words, park, parking.away);
+  return isDone(thread) && Atomics.compareExchange(words, park, parking.away, parking.awake) === parking.away;
+};
+
+/** Claims the Worker of the thread in `slot`, if that waits and lends it. */
+export const claimWorker = (words: Int32Array, slot: number): boolean => {
+  const park = rowOf(slot) + row.park;
+  if (Atomics.compareExchange(words, park, parking.lends, parking.claimed) !== parking.lends) return false;
+  Atomics.notify(words, park, 1);
+  return true;
 };
 
 /** Leaves the queue. False when a waker has already taken the thread out. */
@@ -87,21 +117,44 @@ const leave = (thread: Thread): boolean => {
 };
 
 /** Parks until taken out of the queue, a signal, or the deadline (monotonic ns; Infinity for none). */
-const parkQueued = (thread: Thread, deadlineNs: number): 0 | typeof INTERRUPTED | typeof TIMED_OUT => {
+export const parkQueued = (thread: Thread, deadlineNs: number): 0 | typeof INTERRUPTED | typeof TIMED_OUT => {
   const { kernel, clock } = thread.process;
   const words = kernel.words;
   const park = thread.row + row.park;
   for (;;) {
-    Atomics.store(words, park, 0);
+    Atomics.store(words, park, parking.waits);
     if (Atomics.load(words, thread.row + row.waiting) === 0) return 0;
     if (interrupted(thread)) return leave(thread) ? INTERRUPTED : 0;
     if (deadlineNs === Infinity) {
-      Atomics.wait(words, park, 0);
+      Atomics.wait(words, park, parking.waits);
     } else {
       const remaining = deadlineNs - clock.monotonicNs();
       if (remaining <= 0) return leave(thread) ? TIMED_OUT : 0;
-      Atomics.wait(words, park, 0, remaining / 1e6);
+      Atomics.wait(words, park, parking.waits, remaining / 1e6);
     }
+  }
+};
+
+/**
+ * Parks without a time limit in the queue where the thread stands, and lends its Worker meanwhile: also how a thread
+ * goes on that has come to another Worker.
+ * @returns 0, INTERRUPTED, or THREAD_LEAVES: its Worker is claimed (see `leaveWorker`), whether it has been woken or not.
+ */
+export const parkLending = (thread: Thread): 0 | typeof INTERRUPTED | typeof THREAD_LEAVES => {
+  const { words } = thread.process.kernel;
+  const park = thread.row + row.park;
+  for (;;) {
+    const state = Atomics.load(words, park);
+    if (state === parking.claimed) return THREAD_LEAVES;
+    // Only who lends can be claimed, so this undoes no claim.
+    if (state !== parking.lends) Atomics.store(words, park, parking.lends);
+    if (isDone(thread)) {
+      if (Atomics.compareExchange(words, park, parking.lends, parking.awake) === parking.claimed) return THREAD_LEAVES;
+      return Atomics.load(words, thread.row + row.waiting) === 1 && leave(thread) ? INTERRUPTED : 0;
+    }
+    // Who puts a thread into the machine's queue looks for such a Worker after it: one of the two sees the other.
+    if (Atomics.load(words, header.runnable) > 0) claimWorker(words, thread.slot);
+    else Atomics.wait(words, park, parking.lends);
   }
 };
 
@@ -109,7 +162,7 @@ const parkQueued = (thread: Thread, deadlineNs: number): 0 | typeof INTERRUPTED 
  * Waits in the queue of `key` until woken, provided that `stillValid` holds once the thread stands in the queue.
  * @param stillValid only loads a word; it runs under the queue's lock.
  * @param bits which wakes are meant for this thread (see `wake`).
- * @returns 0 when woken, 1 when `stillValid` was false, INTERRUPTED or TIMED_OUT.
+ * @returns 1 when `stillValid` was false, else what `park` returns.
  */
 export const waitIf = (
   thread: Thread,
@@ -117,6 +170,7 @@ export const waitIf = (
   bits: number,
   deadlineNs: number,
   stillValid: () => boolean,
+  park: (thread: Thread, deadlineNs: number) => number = parkQueued,
 ): number => {
   const words = thread.process.kernel.words;
   const lo = key | 0;
@@ -130,7 +184,7 @@ export const waitIf = (
     Atomics.store(words, thread.row + row.waiting, 0);
   }
   releaseWord(words, bucket);
-  return valid ? parkQueued(thread, deadlineNs) : 1;
+  return valid ? park(thread, deadlineNs) : 1;
 };
 
 /**
@@ -162,8 +216,17 @@ export const waitUntil = (thread: Thread, key: number, deadlineNs: number, ready
 export const sleepUntil = (thread: Thread, deadlineNs: number): number =>
   waitIf(thread, kernelKey(1, thread.slot), -1, deadlineNs, () => true);
 
-/** Wakes up to `count` threads in the queue of `key` whose bits meet `bits`, first come first. Returns how many. */
-export const wake = (kernel: KernelMemory, key: number, count: number, bits = -1): number => {
+/**
+ * Wakes up to `count` threads in the queue of `key` whose bits meet `bits`, first come first. Returns how many.
+ * @param scheduler null where threads wait that keep their Workers
+ */
+export const wake = (
+  kernel: KernelMemory,
+  scheduler: Scheduler | null,
+  key: number,
+  count: number,
+  bits = -1,
+): number => {
   const words = kernel.words;
   const lo = key | 0;
   const hi = keyHi(key);
@@ -179,7 +242,7 @@ export const wake = (kernel: KernelMemory, key: number, count: number, bits = -1
     if ((words[base + row.waitBits] & bits) === 0) continue;
     unlink(words, bucket, slot);
     Atomics.store(words, base + row.waiting, 0);
-    unpark(words, slot);
+    if (unpark(words, slot)) scheduler?.resume(slot);
     woken++;
   }
   releaseWord(words, bucket);
@@ -187,7 +250,7 @@ export const wake = (kernel: KernelMemory, key: number, count: number, bits = -1
 };
 
 /** Wakes every thread in the queue of `key`. */
-export const wakeAll = (kernel: KernelMemory, key: number): number => wake(kernel, key, Infinity);
+export const wakeAll = (kernel: KernelMemory, key: number): number => wake(kernel, null, key, Infinity);
 
 /**
  * FUTEX_CMP_REQUEUE: wakes `wakeCount` threads of `from` and moves up to `moveCount` more to the queue of `to`.
@@ -196,6 +259,7 @@ export const wakeAll = (kernel: KernelMemory, key: number): number => wake(kerne
  */
 export const requeue = (
   kernel: KernelMemory,
+  scheduler: Scheduler,
   from: number,
   to: number,
   wakeCount: number,
@@ -222,7 +286,7 @@ export const requeue = (
     unlink(words, source, slot);
     if (woken < wakeCount) {
       Atomics.store(words, base + row.waiting, 0);
-      unpark(words, slot);
+      if (unpark(words, slot)) scheduler.resume(slot);
       woken++;
     } else {
       append(words, target, slot, toLo, toHi, words[base + row.waitBits]);

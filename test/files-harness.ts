@@ -21,6 +21,7 @@ class FakeCpu implements Cpu {
   rip = 0;
   rflags = 0x202;
   fsBase = 0;
+  mxcsr = 0;
   readonly pending = new Int32Array(1);
 }
 
@@ -65,7 +66,8 @@ export class FakeGuest {
 
   constructor(memories: SharedMemories, parts: FilesParts, tid = 1000) {
     const hooks: MachineHooks = {
-      spawnThread: () => false,
+      maxThreads: 0,
+      resume: () => {},
       exitProcess: () => {},
       stopProcess: () => {},
       kick: () => {},
@@ -76,7 +78,7 @@ export class FakeGuest {
     const kernel = new KernelMemory(memories.kernel);
     const table = buildTable(filesCalls);
     for (const entry of table) if (entry !== undefined) this.#rows.set(entry.name, entry);
-    this.process = new Process({ kernel, guestBuffer: memories.guest, clock, hooks, table });
+    this.process = new Process({ kernel, guestBuffer: memories.guest, clock, hooks, table, lendsWorkers: false });
     this.process.pages.set(GUEST_BASE >>> 12, (GUEST_BASE + GUEST_BYTES) >>> 12, MAPPED | READ | WRITE);
     const slot = reserveSlot(this.process, tid);
     this.thread = new Thread(this.process, this.#cpu, slot, tid);

@@ -103,7 +103,7 @@ test("a signal interrupts a blocked read; the file stays open under it", async (
   const { kernel } = guest.process;
   const slot = slotOfTid(guest.process, 1001);
   // Without a handler the signal ends the process: the call comes back.
-  sendToThread(kernel, slot, 1001, userSignal(15, 0, 1000, 0), () => {});
+  sendToThread(kernel, slot, 1001, userSignal(15, 0, 1000, 0), { kick: () => {}, resume: () => {} });
   await blocked;
 });
 

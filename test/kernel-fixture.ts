@@ -2,13 +2,13 @@ import { type Cpu, readRegister, writeRegister } from "../runtime-shims/cpu.js";
 import { createProcess, type ExecOptions } from "../runtime-shims/exec.js";
 import type { MachineHooks, ThreadStart } from "../runtime-shims/hooks.js";
 import { nodeClock } from "../runtime-shims/host/node-clock.js";
-import { KernelMemory } from "../runtime-shims/kernel-memory.js";
+import { KernelMemory, MAX_THREADS } from "../runtime-shims/kernel-memory.js";
 import { GUEST_BASE } from "../runtime-shims/guest-memory.js";
 import { syscall } from "../runtime-shims/personality.js";
 import { Process } from "../runtime-shims/process.js";
 import { ARG_REGISTERS } from "../runtime-shims/syscalls/table.js";
 import { syscallTable } from "../runtime-shims/syscalls/index.js";
-import { beginThread } from "../runtime-shims/thread-start.js";
+import { storeStart, takeThread } from "../runtime-shims/thread-context.js";
 import type { Thread } from "../runtime-shims/threads.js";
 
 /** A processor that holds registers and runs nothing. */
@@ -21,6 +21,7 @@ export const fakeCpu = (): Cpu => {
     rip: 0,
     rflags: 0x202,
     fsBase: 0,
+    mxcsr: 0,
     pending: new Int32Array(new SharedArrayBuffer(4)),
   };
 };
@@ -34,7 +35,8 @@ export interface Guest {
   readonly thread: Thread;
   readonly start: ThreadStart;
   readonly log: {
-    spawned: ThreadStart[];
+    /** Slots of threads that were started, or woken without having a Worker. */
+    resumed: number[];
     exits: number[];
     stops: number[];
     kicks: number[];
@@ -47,7 +49,8 @@ export interface Guest {
 
 /** Hooks that note what they are asked. */
 export const recordingHooks = (log: Guest["log"]): MachineHooks => ({
-  spawnThread: (start) => log.spawned.push(start) > 0,
+  maxThreads: MAX_THREADS,
+  resume: (slot) => void log.resumed.push(slot),
   exitProcess: (status) => void log.exits.push(status),
   stopProcess: (signo) => void log.stops.push(signo),
   kick: (slot) => void log.kicks.push(slot),
@@ -64,6 +67,7 @@ export const joinProcess = (kernel: KernelMemory, buffer: SharedArrayBuffer, log
     clock: nodeClock,
     hooks: recordingHooks(log),
     table: syscallTable,
+    lendsWorkers: true,
     callReturned: () => log.onReturn?.(),
   });
 
@@ -92,9 +96,10 @@ export const newGuest = (memoryBytes = 256 << 20, options: Partial<ExecOptions> 
     hwcap: 0x0789_0000,
     ...options,
   });
-  const log: Guest["log"] = { spawned: [], exits: [], stops: [], kicks: [], code: [], lines: [] };
+  const log: Guest["log"] = { resumed: [], exits: [], stops: [], kicks: [], code: [], lines: [] };
   const process = joinProcess(kernel, buffer, log);
-  const thread = beginThread(process, start, fakeCpu());
+  storeStart(kernel, start);
+  const thread = takeThread(process, start.slot, fakeCpu());
   return { kernel, buffer, process, thread, start, log };
 };
 

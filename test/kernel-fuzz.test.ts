@@ -101,7 +101,7 @@ test("no argument makes a system call throw, hang, or answer nonsense", () => {
       throw new Error(`${what}: ${error instanceof Error ? (error.stack ?? "") : String(error)}`, { cause: error });
     }
     // A new guest when the old one has ended, or has unmapped too much to be interesting.
-    if (outcome === ENDED || ++age > 300 || guest.log.spawned.length > 400) {
+    if (outcome === ENDED || ++age > 300 || guest.log.resumed.length > 400) {
       guest = newGuest(64 << 20);
       age = 0;
     }

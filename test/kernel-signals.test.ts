@@ -294,7 +294,7 @@ describe("sending", () => {
     const guest = newGuest();
     const { thread, kernel, log } = guest;
     install(guest, 15, SA_SIGINFO);
-    raiseProcessSignal(kernel, 15, SI_USER, (slot) => log.kicks.push(slot));
+    raiseProcessSignal(kernel, 15, SI_USER, guest.process.hooks);
     expect(log.kicks).toEqual([0]);
     thread.cpu.rip = 0x401777;
     writeRegister(thread.cpu, RBX, 5);

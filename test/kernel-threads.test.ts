@@ -2,11 +2,13 @@ import { Worker } from "node:worker_threads";
 import { afterEach, describe, expect, test } from "vitest";
 import { EAGAIN, EFAULT, EINVAL, ENOSYS, ETIMEDOUT } from "../runtime-shims/errno.js";
 import { nodeClock } from "../runtime-shims/host/node-clock.js";
-import { ENDED, REPLACED } from "../runtime-shims/outcome.js";
+import { CONTINUE, ENDED, REPLACED } from "../runtime-shims/outcome.js";
 import { syscall } from "../runtime-shims/personality.js";
-import { row, rowOf, Thread } from "../runtime-shims/threads.js";
+import { takeThread, threadCpuNs, threadCpuNsOf } from "../runtime-shims/thread-context.js";
+import { parking, row, rowOf, Thread } from "../runtime-shims/threads.js";
 import { runTimers } from "../runtime-shims/timers.js";
-import { call, fakeCpu, type Guest, newGuest, NR, setCall, sp } from "./kernel-fixture.js";
+import { claimWorker } from "../runtime-shims/wait-queue.js";
+import { call, fakeCpu, type Guest, newGuest, NR, resultOf, setCall, sp } from "./kernel-fixture.js";
 
 const WAIT = 128;
 const WAKE = 129;
@@ -25,6 +27,8 @@ interface Answer {
   readonly outcome: number;
   readonly result: number;
   readonly rip: number;
+  /** Slots that the thread's Worker had resumed. */
+  readonly resumed: number[];
 }
 
 const workers: Worker[] = [];
@@ -34,17 +38,17 @@ afterEach(async () => {
 
 /** Starts a guest thread with clone; the returned function makes its calls. */
 const spawn = (guest: Guest): { tid: number; slot: number; call(...args: number[]): Promise<Answer> } => {
-  const stack = sp(guest.thread) - 0x10000 * (guest.log.spawned.length + 1);
+  const stack = sp(guest.thread) - 0x10000 * (guest.log.resumed.length + 1);
   const tid = call(guest.thread, NR.clone, THREAD_FLAGS, stack);
-  const start = guest.log.spawned[guest.log.spawned.length - 1]!;
-  expect(start.tid).toBe(tid);
+  const slot = guest.log.resumed[guest.log.resumed.length - 1]!;
+  expect(guest.kernel.words[rowOf(slot) + row.tid]).toBe(tid);
   const worker = new Worker(new URL("../dist/test/kernel-worker.js", import.meta.url), {
-    workerData: { kernel: guest.kernel.buffer, buffer: guest.buffer, start },
+    workerData: { kernel: guest.kernel.buffer, buffer: guest.buffer, slot },
   });
   workers.push(worker);
   return {
     tid,
-    slot: start.slot,
+    slot,
     call: (...args) => {
       worker.postMessage(args);
       return new Promise((resolve) => worker.once("message", resolve));
@@ -185,9 +189,11 @@ describe("threads", () => {
     expect(tid).toBe(1001);
     expect(process.memory.getInt32(WORD)).toBe(tid);
     expect(process.memory.getInt32(WORD + 4)).toBe(tid);
-    const start = log.spawned[0]!;
-    expect(start).toMatchObject({ tid, slot: 1, rip: 0x401002, fsBase: 0x503800, clearChildTid: WORD + 4 });
-    expect([start.gpr[0], start.gpr[4]]).toEqual([0n, 0x502000n]);
+    expect(log.resumed).toEqual([1]);
+    const child = takeThread(process, 1, fakeCpu());
+    expect(child).toMatchObject({ tid, slot: 1, clearChildTid: WORD + 4 });
+    expect(child.cpu).toMatchObject({ rip: 0x401002, fsBase: 0x503800, mxcsr: 0x1f80 });
+    expect([child.cpu.gpr[0], child.cpu.gpr[4]]).toEqual([0n, 0x502000n]);
     expect(call(thread, NR.clone, 0x10000, 0)).toBe(-EINVAL);
     expect(call(thread, NR.clone, 0x800, 0)).toBe(-EINVAL);
     expect(call(thread, NR.clone, 0x4111, 0)).toBe(-ENOSYS);
@@ -212,9 +218,9 @@ describe("threads", () => {
     const guest = newGuest();
     const { thread, process, log } = guest;
     const tid = call(thread, NR.clone, THREAD_FLAGS | 0x200000 | 0x1000000, sp(thread) - 0x10000, 0, WORD);
-    const start = log.spawned[0]!;
+    const [slot] = log.resumed;
     const worker = new Worker(new URL("../dist/test/kernel-worker.js", import.meta.url), {
-      workerData: { kernel: guest.kernel.buffer, buffer: guest.buffer, start },
+      workerData: { kernel: guest.kernel.buffer, buffer: guest.buffer, slot },
     });
     workers.push(worker);
     expect(process.memory.getInt32(WORD)).toBe(tid);
@@ -276,7 +282,103 @@ describe("threads", () => {
   });
 });
 
+describe("a thread that waits lends its Worker", () => {
+  const parkWord = ({ kernel }: Guest, slot: number): number => Atomics.load(kernel.words, rowOf(slot) + row.park);
+  /** A thread off its Worker in a futex wait, with a stack, a mask and registers of its own. */
+  const sendAway = async (guest: Guest): Promise<{ tid: number; slot: number }> => {
+    const { process } = guest;
+    const child = spawn(guest);
+    process.memory.setUint64(SPEC, 0x502000);
+    process.memory.setUint64(SPEC + 8, 0);
+    process.memory.setUint64(SPEC + 16, 0x1000);
+    expect((await child.call(NR.sigaltstack, SPEC, 0)).result).toBe(0);
+    process.memory.setUint64(SPEC, 1 << 11);
+    expect((await child.call(NR.rt_sigprocmask, 2, SPEC, 0, 8)).result).toBe(0);
+    const answer = child.call(NR.futex, WORD, WAIT, 0);
+    await blocked(guest, child.slot);
+    while (!claimWorker(guest.kernel.words, child.slot));
+    expect(await answer).toMatchObject({ outcome: ENDED, resumed: [] });
+    expect(parkWord(guest, child.slot)).toBe(parking.away);
+    guest.log.resumed.length = 0;
+    return child;
+  };
+
+  test("it goes on with its wait on another, with all that it had", async () => {
+    const guest = newGuest();
+    const { slot, tid } = await sendAway(guest);
+    expect(claimWorker(guest.kernel.words, slot)).toBe(false);
+    expect(call(guest.thread, NR.futex, WORD, WAKE, 1)).toBe(1);
+    expect(guest.log.resumed).toEqual([slot]);
+    const taken = takeThread(guest.process, slot, fakeCpu());
+    expect(taken).toMatchObject({ tid, altStackBase: 0x502000, altStackSize: 0x1000, away: true });
+    expect(syscall(taken)).toBe(CONTINUE);
+    expect(resultOf(taken)).toBe(0);
+    expect(call(taken, NR.gettid)).toBe(tid);
+  });
+
+  test("a signal reaches it, and interrupts the wait", async () => {
+    const guest = newGuest();
+    install(guest, 10, 0);
+    const { slot, tid } = await sendAway(guest);
+    // Masked.
+    expect(call(guest.thread, NR.tgkill, 1000, tid, 12)).toBe(0);
+    expect(guest.log.resumed).toEqual([]);
+    expect(call(guest.thread, NR.tgkill, 1000, tid, 10)).toBe(0);
+    expect(guest.log.resumed).toEqual([slot]);
+    const taken = takeThread(guest.process, slot, fakeCpu());
+    expect(syscall(taken)).toBe(REPLACED);
+    expect(taken.cpu.rip).toBe(HANDLER);
+    expect(call(guest.thread, NR.futex, WORD, WAKE, 1)).toBe(0);
+  });
+
+  test("one that is woken when its Worker has been claimed leaves, and is resumed", async () => {
+    const guest = newGuest();
+    const { kernel } = guest;
+    const child = spawn(guest);
+    const park = rowOf(child.slot) + row.park;
+    const answer = child.call(NR.futex, WORD, WAIT, 0);
+    await blocked(guest, child.slot);
+    // As `claimWorker` does, but the thread sleeps on.
+    while (Atomics.compareExchange(kernel.words, park, parking.lends, parking.claimed) !== parking.lends);
+    guest.log.resumed.length = 0;
+    expect(call(guest.thread, NR.futex, WORD, WAKE, 1)).toBe(1);
+    expect(parkWord(guest, child.slot)).toBe(parking.claimed);
+    Atomics.notify(kernel.words, park);
+    expect(await answer).toMatchObject({ outcome: ENDED, resumed: [child.slot] });
+    expect(guest.log.resumed).toEqual([]);
+    const taken = takeThread(guest.process, child.slot, fakeCpu());
+    expect(syscall(taken)).toBe(CONTINUE);
+    expect(resultOf(taken)).toBe(0);
+  });
+
+  test("only without a time limit, and only in a futex wait", async () => {
+    const guest = newGuest();
+    const [a, b] = [spawn(guest), spawn(guest)];
+    void a.call(NR.futex, WORD, WAIT, 0, setTimespec(guest, 100e9));
+    void b.call(NR.rt_sigsuspend, SPEC, 8);
+    await blocked(guest, a.slot, b.slot);
+    for (const { slot } of [a, b]) expect(claimWorker(guest.kernel.words, slot)).toBe(false);
+  });
+
+  test("its processor time goes on", async () => {
+    const guest = newGuest();
+    const { kernel } = guest;
+    const { slot } = await sendAway(guest);
+    const used = threadCpuNsOf(kernel, nodeClock, slot)!;
+    expect(used).toBeGreaterThan(0);
+    expect(threadCpuNsOf(kernel, nodeClock, slot)).toBe(used);
+    const taken = takeThread(guest.process, slot, fakeCpu());
+    const begin = globalThis.process.threadCpuUsage().user;
+    while (globalThis.process.threadCpuUsage().user - begin < 20_000) performance.now();
+    const now = threadCpuNs(taken)!;
+    expect(now - used).toBeGreaterThanOrEqual(20e6);
+    expect(now - used).toBeLessThan(2e9);
+    expect(threadCpuNsOf(kernel, nodeClock, slot)!).toBeGreaterThanOrEqual(used);
+  });
+});
+
 describe("clocks and timers", () => {
+  const scheduler = { kick: () => {}, resume: () => {} };
   const nowOf = ({ thread, process }: Guest, id: number): number => {
     expect(call(thread, NR.clock_gettime, id, WORD)).toBe(0);
     return process.memory.getUint64(WORD) * 1000 + process.memory.getUint64(WORD + 8) / 1e6;
@@ -303,12 +405,11 @@ describe("clocks and timers", () => {
     process.memory.setUint64(WORD + 16, 0);
     process.memory.setUint64(WORD + 24, 10_000);
     expect(call(thread, 38, 0, WORD, 0)).toBe(0);
-    const kick = (): void => {};
-    const wait = runTimers(kernel, nodeClock, kick);
+    const wait = runTimers(kernel, nodeClock, scheduler);
     expect(wait).toBeGreaterThan(5e6);
     expect(wait).toBeLessThanOrEqual(10e6);
     await new Promise((resolve) => setTimeout(resolve, wait / 1e6 + 2));
-    expect(runTimers(kernel, nodeClock, kick)).toBe(Infinity);
+    expect(runTimers(kernel, nodeClock, scheduler)).toBe(Infinity);
     call(thread, NR.gettid);
     expect(thread.cpu.rip).toBe(HANDLER);
   });
@@ -325,12 +426,12 @@ describe("clocks and timers", () => {
     process.memory.setUint32(WORD + 8, 0);
     expect(call(thread, 223, id, 0, WORD, 0)).toBe(0);
     await new Promise((resolve) => setTimeout(resolve, 40));
-    runTimers(kernel, nodeClock, () => {});
+    runTimers(kernel, nodeClock, scheduler);
     call(thread, NR.gettid);
     expect(thread.cpu.rip).not.toBe(HANDLER);
     const begin = globalThis.process.threadCpuUsage().user;
     while (globalThis.process.threadCpuUsage().user - begin < 40_000) performance.now();
-    runTimers(kernel, nodeClock, () => {});
+    runTimers(kernel, nodeClock, scheduler);
     call(thread, NR.gettid);
     expect(thread.cpu.rip).toBe(HANDLER);
   });
@@ -350,7 +451,7 @@ describe("clocks and timers", () => {
     process.memory.setUint64(WORD + 24, 1e6);
     expect(call(thread, 223, id, 0, WORD, 0)).toBe(0);
     await new Promise((resolve) => setTimeout(resolve, 12));
-    runTimers(kernel, nodeClock, () => {});
+    runTimers(kernel, nodeClock, scheduler);
     call(thread, NR.gettid);
     expect(thread.cpu.rip).toBe(HANDLER);
     const info = Number(thread.cpu.gpr[6]);

@@ -51,7 +51,7 @@ test("a machine that is closed ends all Workers, and starts none when one of the
   expect(workers).toHaveLength(2);
   machine.close();
   workers[1]!.say({ type: "ready" });
-  workers[1]!.say({ type: "create", worker: 5 });
+  workers[1]!.say({ type: "queued" });
   workers[1]!.say({ type: "translator" });
   expect(workers.map(({ isTerminated }) => isTerminated)).toEqual([true, true]);
 });

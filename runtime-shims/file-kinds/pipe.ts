@@ -108,9 +108,7 @@ const locked = (files: Files, handle: number, step: () => number | undefined): n
 
 const brokenPipe = (files: Files, thread: Thread): number => {
   const { kernel, hooks, pid } = thread.process;
-  sendToThread(kernel, thread.slot, thread.tid, userSignal(SIGPIPE, SI_USER, pid, files.identity.uid), (slot) =>
-    hooks.kick(slot),
-  );
+  sendToThread(kernel, thread.slot, thread.tid, userSignal(SIGPIPE, SI_USER, pid, files.identity.uid), hooks);
   return -EPIPE;
 };
 

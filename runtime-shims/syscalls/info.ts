@@ -2,6 +2,7 @@ import { EFAULT, EINVAL, EPERM, ESRCH } from "../errno.js";
 import { header } from "../kernel-memory.js";
 import { PAGE_SIZE } from "../page-map.js";
 import { getRlimit, type Rlimit, RLIMIT_NOFILE, RLIMITS, setRlimit } from "../rlimits.js";
+import { threadCpuNs } from "../thread-context.js";
 import { row, type Thread } from "../threads.js";
 import { address, choice, flags, int, pointerOut, size } from "./kinds.js";
 import type { SyscallRow } from "./table.js";
@@ -86,12 +87,12 @@ const writeTimeval = (thread: Thread, at: number, ns: number): void => {
 };
 
 const getrusage = (thread: Thread, who: number, at: number): number => {
-  const { memory, clock } = thread.process;
+  const { memory } = thread.process;
   if (who !== RUSAGE_SELF && who !== RUSAGE_THREAD && who !== RUSAGE_CHILDREN) return -EINVAL;
   if (!memory.writable(at, 144)) return -EFAULT;
   memory.fill(at, 144, 0);
   if (who === RUSAGE_CHILDREN) return 0;
-  const [user, system] = who === RUSAGE_THREAD ? [clock.threadCpuNs() ?? 0, 0] : processCpu(thread);
+  const [user, system] = who === RUSAGE_THREAD ? [threadCpuNs(thread) ?? 0, 0] : processCpu(thread);
   writeTimeval(thread, at, user);
   writeTimeval(thread, at + 16, system);
   return 0;

@@ -145,8 +145,6 @@ const rtSigreturn = (thread: Thread): number => {
   return CONTEXT_REPLACED;
 };
 
-const kick = (thread: Thread) => (slot: number) => thread.process.hooks.kick(slot);
-
 const fromUser = (thread: Thread, signo: number, code: number): SignalInfo =>
   userSignal(signo, code, thread.process.pid, thread.process.kernel.words[header.uid]);
 
@@ -155,7 +153,7 @@ const kill = (thread: Thread, pid: number, signo: number): number => {
   if (signo < 0 || signo > 64) return -EINVAL;
   // The guest is alone: its process is its process group, and −1 reaches everyone but the caller.
   if (pid !== process.pid && pid !== 0 && pid !== -process.pid) return -ESRCH;
-  return signo === 0 ? 0 : sendToProcess(process.kernel, fromUser(thread, signo, SI_USER), kick(thread));
+  return signo === 0 ? 0 : sendToProcess(process.kernel, fromUser(thread, signo, SI_USER), process.hooks);
 };
 
 const tgkill = (thread: Thread, tgid: number, tid: number, signo: number): number => {
@@ -168,7 +166,7 @@ const sendDirected = (thread: Thread, tgid: number, tid: number, signo: number, 
   if (tid <= 0 || signo < 0 || signo > 64) return -EINVAL;
   const slot = tgid === process.pid ? slotOfTid(process, tid) : -1;
   if (slot < 0) return -ESRCH;
-  return signo === 0 ? 0 : sendToThread(process.kernel, slot, tid, info, kick(thread));
+  return signo === 0 ? 0 : sendToThread(process.kernel, slot, tid, info, process.hooks);
 };
 
 const readInfo = (thread: Thread, signo: number, at: number): SignalInfo | undefined => {
@@ -195,7 +193,7 @@ const rtSigqueueinfo = (thread: Thread, pid: number, signo: number, at: number):
   if (isForged(info) && pid !== process.pid) return -EPERM;
   if (signo < 0 || signo > 64) return -EINVAL;
   if (pid !== process.pid) return -ESRCH;
-  return signo === 0 ? 0 : sendToProcess(process.kernel, info, kick(thread));
+  return signo === 0 ? 0 : sendToProcess(process.kernel, info, thread.process.hooks);
 };
 
 const rtTgsigqueueinfo = (thread: Thread, tgid: number, tid: number, signo: number, at: number): number => {

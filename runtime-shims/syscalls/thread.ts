@@ -7,6 +7,7 @@ import { header } from "../kernel-memory.js";
 import { THREAD_ENDED } from "../outcome.js";
 import { discardThread, retarget } from "../signals.js";
 import { reserveSlot, row, rowOf, slotOfTid, type Thread, threadState } from "../threads.js";
+import { storeStart } from "../thread-context.js";
 import { wake } from "../wait-queue.js";
 import { address, choice, flags, int, pointerOut, size, uint } from "./kinds.js";
 import { refuse, type SyscallRow } from "./table.js";
@@ -61,15 +62,9 @@ const startState = (thread: Thread, slot: number, tid: number, stack: number): T
     rip: cpu.rip,
     rflags: cpu.rflags,
     fsBase: cpu.fsBase,
+    mxcsr: cpu.mxcsr,
     clearChildTid: 0,
   };
-};
-
-/** Frees a slot whose Worker never came. */
-const giveUp = (thread: Thread, slot: number): void => {
-  const words = thread.process.kernel.words;
-  Atomics.sub(words, header.threadCount, 1);
-  Atomics.store(words, rowOf(slot) + row.state, threadState.free);
 };
 
 const clone = (
@@ -90,10 +85,13 @@ const clone = (
   if ((wanted & CLONE_THREAD_PARTS) !== CLONE_THREAD_PARTS) return refuseProcess(thread);
   if ((wanted & CLONE_SETTLS) !== 0 && tls >= TASK_SIZE) return -EPERM;
 
+  const full = Atomics.add(words, header.threadCount, 1) >= hooks.maxThreads;
   const tid = Atomics.add(words, header.nextTid, 1);
-  const slot = reserveSlot(process, tid);
-  if (slot < 0) return -EAGAIN;
-  Atomics.add(words, header.threadCount, 1);
+  const slot = full ? -1 : reserveSlot(process, tid);
+  if (slot < 0) {
+    Atomics.sub(words, header.threadCount, 1);
+    return -EAGAIN;
+  }
   const base = rowOf(slot);
   Atomics.store(words, base + row.maskLo, words[thread.row + row.maskLo]);
   Atomics.store(words, base + row.maskHi, words[thread.row + row.maskHi]);
@@ -106,10 +104,10 @@ const clone = (
     ...((wanted & CLONE_SETTLS) !== 0 ? { fsBase: tls } : {}),
     clearChildTid: (wanted & CLONE_CHILD_CLEARTID) !== 0 ? childTid : 0,
   };
+  storeStart(process.kernel, start);
   Atomics.store(words, base + row.state, threadState.running);
-  if (hooks.spawnThread(start)) return tid;
-  giveUp(thread, slot);
-  return -EAGAIN;
+  hooks.resume(slot);
+  return tid;
 };
 
 /** Processes are out of scope: says so once, in words. */
@@ -154,7 +152,7 @@ const endThread = (thread: Thread): void => {
   });
   if (clearChildTid !== 0 && clearChildTid % 4 === 0 && process.memory.writable(clearChildTid, 4)) {
     Atomics.store(process.memory.words, (clearChildTid - GUEST_BASE) >>> 2, 0);
-    wake(process.kernel, clearChildTid, 1);
+    wake(process.kernel, process.hooks, clearChildTid, 1);
   }
 };
 

@@ -1,5 +1,6 @@
 import { realtimeOffsetUs } from "../clock.js";
 import { EFAULT, EINVAL, EOPNOTSUPP, EPERM, ERESTART_RESTARTBLOCK, ERESTARTNOHAND } from "../errno.js";
+import { threadCpuNs } from "../thread-context.js";
 import type { Thread } from "../threads.js";
 import { readDeadline, readTimespec, writeTimespec } from "../timespec.js";
 import { INTERRUPTED, sleepUntil } from "../wait-queue.js";
@@ -60,7 +61,7 @@ const readClock = (thread: Thread, id: number): number => {
       return user + system;
     }
     case clocks.CLOCK_THREAD_CPUTIME_ID:
-      return clock.threadCpuNs() ?? clock.monotonicNs() - startOf(thread);
+      return threadCpuNs(thread) ?? clock.monotonicNs() - startOf(thread);
     default:
       return -EINVAL;
   }

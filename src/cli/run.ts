@@ -117,7 +117,7 @@ export async function runCommand(
     );
     machine.kernel.words[header.umask] = process.umask();
     const raise = (signo: number, code: typeof SI_USER | typeof SI_KERNEL): void =>
-      void raiseProcessSignal(machine.kernel, signo, code, (slot) => machine.kick(slot));
+      void raiseProcessSignal(machine.kernel, signo, code, machine);
     feedStdin(machine.kernel);
     const terminal = terminalDescriptor();
     let restoreTerminal = (): void => {};

@@ -253,7 +253,7 @@ export class Debugger {
   /** Sends the process a signal. */
   signal(signo: number): void {
     const { machine } = this;
-    raiseProcessSignal(machine.kernel, signo, SI_USER, (slot) => machine.kick(slot));
+    raiseProcessSignal(machine.kernel, signo, SI_USER, machine);
   }
 
   /** The signal that a thread is held with, before it is delivered; 0: none. */
@@ -270,7 +270,7 @@ export class Debugger {
     const { kernel } = this.machine;
     this.control.sent(worker, signo);
     const info = userSignal(signo, SI_USER, kernel.words[header.pid]!, kernel.words[header.uid]!);
-    sendToThread(kernel, this.control.row(worker).slot, tid, info, (slot) => this.machine.kick(slot));
+    sendToThread(kernel, this.control.row(worker).slot, tid, info, this.machine);
   }
 
   /** The program has ended: nothing will stop any more. */

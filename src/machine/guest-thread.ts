@@ -3,6 +3,7 @@ import { CodeArena } from "../../jit/code-arena.js";
 import { CpuState, setPollWord } from "../../jit/cpu-state.js";
 import {
   CONTINUE,
+  ENDED,
   Executor,
   REPLACED,
   type CompileRegions,
@@ -22,7 +23,7 @@ import { Process } from "../../runtime-shims/process.js";
 import { SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP } from "../../runtime-shims/signals.js";
 import { syscallTable } from "../../runtime-shims/syscalls/index.js";
 import { NUMBER_REGISTER } from "../../runtime-shims/syscalls/table.js";
-import { beginThread } from "../../runtime-shims/thread-start.js";
+import { takeThread } from "../../runtime-shims/thread-context.js";
 import type { Thread } from "../../runtime-shims/threads.js";
 import { ThreadControl } from "../debug/thread-control.js";
 import { Recorder } from "../trace/recorder.js";
@@ -62,17 +63,20 @@ export function serveGuestThreads(init: GuestInit, platform: WorkerPlatform): ne
   const guestBuffer = parts.guestMemory.buffer as SharedArrayBuffer;
   const cpu = new CpuState(cpuMemory.buffer as SharedArrayBuffer);
   const arena = new CodeArena(parts.arena);
-  const pool = new ThreadPool(parts.pool);
+  const kernel = new KernelMemory(parts.kernel);
+  const pool = new ThreadPool(parts.pool, kernel.words);
   const recorder =
     parts.trace &&
     events &&
     new Recorder(parts.trace, events, { guestMemory: parts.guestMemory, cpuMemory }, platform.clock.monotonicNs);
   const process = new Process({
-    kernel: new KernelMemory(parts.kernel),
+    kernel,
     guestBuffer,
     clock: platform.clock,
-    hooks: machineHooks(parts, pool, arena, platform),
+    hooks: machineHooks(parts, kernel, pool, arena, platform),
     table: syscallTable,
+    // A debugger knows threads by their Workers.
+    lendsWorkers: !parts.debug,
     ...(parts.strace ? { strace: (line: string) => platform.strace(line) } : {}),
     ...(recorder || parts.debug
       ? {
@@ -89,9 +93,11 @@ export function serveGuestThreads(init: GuestInit, platform: WorkerPlatform): ne
   const stats = parts.stats && new ThreadStats(parts.stats, () => platform.now());
   let thread!: Thread;
   let systemCall = () => syscall(thread);
+  let resumeCall = systemCall;
   if (stats) {
     const call = systemCall;
     systemCall = () => stats.call(cpu.gpr32[2 * NUMBER_REGISTER]!, call);
+    resumeCall = () => stats.resume(call);
   }
   if (recorder) {
     const call = systemCall;
@@ -126,7 +132,7 @@ export function serveGuestThreads(init: GuestInit, platform: WorkerPlatform): ne
   let executor: Executor | undefined;
   platform.post({ type: "ready" });
   for (;;) {
-    const start = pool.next(worker);
+    const slot = pool.next(worker);
     executor ??= new Executor({
       guestMemory: parts.guestMemory,
       cpuMemory,
@@ -146,33 +152,29 @@ export function serveGuestThreads(init: GuestInit, platform: WorkerPlatform): ne
         return index >= 0 && functions!.start[index] === pc;
       },
     });
-    thread = beginThread(process, start, cpu);
+    thread = takeThread(process, slot, cpu);
     stats?.begin();
-    recorder?.beginThread(thread.tid);
+    recorder?.beginThread(thread.tid, thread.away);
     control?.beginThread(thread);
-    executor.run();
+    if (!thread.away || resumeCall() !== ENDED) executor.run();
     control?.endThread();
-    recorder?.endThread();
+    if (!thread.away) recorder?.endThread();
     stats?.end();
-    pool.release(worker);
+    pool.release(worker, slot);
   }
 }
 
 function machineHooks(
-  { cpuMemories, records, kernel }: MachineParts,
+  { cpuMemories, records }: MachineParts,
+  { words }: KernelMemory,
   pool: ThreadPool,
   arena: CodeArena,
   platform: WorkerPlatform,
 ): MachineHooks {
-  const { words } = new KernelMemory(kernel);
   return {
-    spawnThread(start) {
-      const reserved = pool.reserve();
-      if (!reserved) return false;
-      pool.assign(reserved.worker, start);
-      if (!reserved.idle) platform.post({ type: "create", worker: reserved.worker });
-      else if (pool.idleCount === 0) platform.post({ type: "spare" });
-      return true;
+    maxThreads: pool.limit,
+    resume(slot) {
+      if (!pool.enqueue(slot)) platform.post({ type: "queued" });
     },
     exitProcess: (waitStatus) => platform.post({ type: "exit", waitStatus }),
     stopProcess(signo) {

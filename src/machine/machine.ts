@@ -9,8 +9,9 @@ import { Probes } from "../../jit/probes.js";
 import type { CallingConvention } from "../../jit/code-source.js";
 import { CPU_PAGES } from "../../jit/cpu-block.js";
 import { executedInstructions, setPollWord } from "../../jit/cpu-state.js";
-import type { HostClock, ThreadStart } from "../../runtime-shims/hooks.js";
+import type { HostClock, Scheduler } from "../../runtime-shims/hooks.js";
 import { header, KernelMemory } from "../../runtime-shims/kernel-memory.js";
+import { storeStart } from "../../runtime-shims/thread-context.js";
 import { runTimers } from "../../runtime-shims/timers.js";
 import { DebugControl } from "../debug/control.js";
 import { EventRing } from "../trace/event-ring.js";
@@ -68,14 +69,20 @@ export interface Ending {
 /** gojit itself failed; the message says how. */
 export class MachineError extends Error {}
 
-/** Threads that the Go runtime starts at once, and that its main thread soon waits for. */
-const FIRST_SPARES = 2;
+/** The main thread's, and those of threads that the Go runtime starts at once, and that its main thread soon waits for. */
+const FIRST_WORKERS = 3;
+
+/** The main thread's row of the thread table. */
+const FIRST_SLOT = 0;
 
 /** Workers whose CPU block every Worker knows; it asks the supervisor to kick the threads of others. */
 const KNOWN_WORKERS = 16;
 
-/** How long after the last idle Worker was taken the next is started, unless a thread needs it before. */
-const SPARE_DELAY_MS = 150;
+/**
+ * How long a thread queues before a Worker is created for it. Mostly another thread waits soon, and lends its own: when Go
+ * starts a thread in the place of one that is in a system call, that one finds nothing to do when the call returns.
+ */
+const QUEUE_MS = 10;
 
 /**
  * How long a run that begins with the records of another does nearly without the translator: a short run need not load
@@ -85,7 +92,7 @@ const PATIENCE_MS = 500;
 
 const cpuMemory = (): WebAssembly.Memory => sharedMemory(CPU_PAGES);
 
-export class Machine {
+export class Machine implements Scheduler {
   readonly parts: MachineParts;
   readonly arena: CodeArena;
   readonly records: Records;
@@ -102,9 +109,6 @@ export class Machine {
   private readonly workers: { terminate(): void }[] = [];
   private settle!: { resolve: (ending: Ending) => void; reject: (error: Error) => void };
   private readonly ending: Promise<Ending>;
-  /** How the first thread starts, and the Worker that will run it. */
-  private readonly first: ThreadStart;
-  private readonly firstWorker: number;
   /**
    * Workers that wait for their start. To start takes a processor all its time: a few at once would all come late, and
    * it is often one thread that the others wait for.
@@ -113,7 +117,7 @@ export class Machine {
   private starting = 0;
   /** Most Workers that start at a time. */
   private readonly startsAtOnce: number;
-  private spareTimer: ReturnType<typeof setTimeout> | undefined;
+  private queueTimer: ReturnType<typeof setTimeout> | undefined;
   private patienceTimer: ReturnType<typeof setTimeout> | undefined;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private closed = false;
@@ -127,7 +131,8 @@ export class Machine {
     this.records = new Records(Records.allocate(options.hot || 1));
     this.probes = new Probes(Probes.allocate());
     for (const pc of options.probes) this.probes.set(pc);
-    this.pool = new ThreadPool(ThreadPool.allocate(platform.maxWorkers));
+    const pool = ThreadPool.allocate(platform.maxWorkers);
+    this.pool = new ThreadPool(pool, this.kernel.words);
     this.cpuMemories = Array.from({ length: Math.min(KNOWN_WORKERS, platform.maxWorkers) }, cpuMemory);
     const { image } = options;
     const last = image.segments[image.segments.length - 1]!;
@@ -141,7 +146,7 @@ export class Machine {
       kernel: this.kernel.buffer,
       arena: this.arena.buffer,
       channel: TranslationChannel.allocate(),
-      pool: this.pool.buffer,
+      pool,
       probes: this.probes.buffer,
       convention: options.debug ? "none" : (options.go?.abi ?? "none"),
       piecesAddress: options.go?.piecesAddress ?? null,
@@ -153,12 +158,10 @@ export class Machine {
       debug: options.debug ? DebugControl.allocate() : null,
       platform: platform.workerData,
     };
-    this.first = mapProgram(this.kernel, guestMemory, platform.clock, options);
-    this.firstWorker = this.pool.reserve()!.worker;
+    storeStart(this.kernel, mapProgram(this.kernel, guestMemory, platform.clock, options));
     this.startsAtOnce = Math.max(1, options.cpus - 1);
-    // It takes tens of milliseconds to start, and then waits for its thread: see `run`.
-    this.startGuestWorker(this.firstWorker);
-    for (let i = 0; i < FIRST_SPARES; i++) this.addSpare();
+    // They take tens of milliseconds to start, and then wait for threads: see `run`.
+    for (let i = 0; i < FIRST_WORKERS; i++) this.addWorker();
   }
 
   /**
@@ -168,7 +171,7 @@ export class Machine {
   async run(loadCode?: () => Promise<void>): Promise<Ending> {
     await loadCode?.();
     if (!this.parts.interprets && this.arena.moduleCount === FIRST_MODULE) this.startTranslator();
-    this.pool.assign(this.firstWorker, this.first);
+    this.resume(FIRST_SLOT);
     this.patienceTimer = setTimeout(() => this.records.endPatience(), PATIENCE_MS);
     return this.ending;
   }
@@ -195,6 +198,11 @@ export class Machine {
     const memory = this.cpuMemories[worker];
     // A Worker that has not been started looks at its signals when it begins.
     if (memory) setPollWord(memory);
+  }
+
+  /** Has the thread in `slot` of the thread table go on on some Worker: see `Scheduler`. */
+  resume(slot: number): void {
+    if (!this.pool.enqueue(slot)) this.watchQueue();
   }
 
   /** Sets and clears probes at guest addresses while the program runs. */
@@ -230,7 +238,7 @@ export class Machine {
   close(): void {
     this.closed = true;
     clearTimeout(this.timer);
-    clearTimeout(this.spareTimer);
+    clearTimeout(this.queueTimer);
     clearTimeout(this.patienceTimer);
     for (const worker of this.workers) worker.terminate();
     this.workers.length = 0;
@@ -239,10 +247,6 @@ export class Machine {
   private startTranslator(): void {
     new TranslationChannel(this.parts.channel).claimStart();
     this.start({ kind: "translator", parts: this.parts });
-  }
-  private startGuestWorker(worker: number): void {
-    this.toStart.push(worker);
-    this.startWaiting();
   }
   private startWaiting(): void {
     while (this.starting < this.startsAtOnce && this.toStart.length > 0) {
@@ -258,10 +262,23 @@ export class Machine {
       }
     }
   }
-  /** One Worker more than there are threads, so that the next thread need not wait for it to start. */
-  private addSpare(): void {
-    const worker = this.pool.addSpare();
-    if (worker >= 0) this.startGuestWorker(worker);
+  private addWorker(): void {
+    const worker = this.pool.addWorker();
+    if (worker < 0) return;
+    this.toStart.push(worker);
+    this.startWaiting();
+  }
+  /** Starts Workers for threads that queue for long: one at a time, as others may become free before it has started. */
+  private watchQueue(): void {
+    this.queueTimer ??= setTimeout(
+      () => {
+        this.queueTimer = undefined;
+        if (this.pool.runnable === 0) return;
+        if (this.starting + this.toStart.length < this.pool.runnable) this.addWorker();
+        this.watchQueue();
+      },
+      this.parts.debug ? 0 : QUEUE_MS,
+    );
   }
   private start(init: WorkerInit): void {
     this.workers.push(
@@ -275,7 +292,7 @@ export class Machine {
   /** Fires the guest's due timers, and comes again when the next one is. */
   private armTimers(): void {
     clearTimeout(this.timer);
-    const waitNs = runTimers(this.kernel, this.platform.clock, (slot) => this.kick(slot));
+    const waitNs = runTimers(this.kernel, this.platform.clock, this);
     if (waitNs !== Infinity) this.timer = setTimeout(() => this.armTimers(), Math.max(1, Math.ceil(waitNs / 1e6)));
   }
   private receive(message: WorkerMessage): void {
@@ -289,15 +306,8 @@ export class Machine {
         this.starting--;
         this.startWaiting();
         break;
-      case "create":
-        this.startGuestWorker(message.worker);
-        break;
-      case "spare":
-        // Not at once: the program may be busy with its own start, and may even end before.
-        this.spareTimer ??= setTimeout(() => {
-          this.spareTimer = undefined;
-          this.addSpare();
-        }, SPARE_DELAY_MS);
+      case "queued":
+        this.watchQueue();
         break;
       case "kick":
         this.kick(message.slot);

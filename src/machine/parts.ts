@@ -65,10 +65,8 @@ export type WorkerMessage =
   | { readonly type: "exit"; readonly waitStatus: number }
   /** A Worker has started. */
   | { readonly type: "ready" }
-  /** A thread waits for Worker `worker` to be created. */
-  | { readonly type: "create"; readonly worker: number }
-  /** No Worker is idle any more. */
-  | { readonly type: "spare" }
+  /** A thread queues for a Worker, and none could be called. */
+  | { readonly type: "queued" }
   /** The thread in `slot` is to look at its signals; the sender does not know its CPU block. */
   | { readonly type: "kick"; readonly slot: number }
   /** A thread waits for the translator. */

@@ -1,156 +1,141 @@
 /**
- * Which Worker runs which guest thread, in shared memory, so that a thread starts another without asking the
- * supervisor: idle Workers wait here. Worker `i` owns CPU block `i` for its whole life.
+ * Which Worker runs which guest thread, in shared memory, so that threads start and resume others without asking the
+ * supervisor. Threads without a Worker queue here, first come first served, and idle Workers wait here. Worker `i` owns
+ * CPU block `i` for its whole life.
  */
-import type { ThreadStart } from "../../runtime-shims/hooks.js";
+import { header, MAX_THREADS } from "../../runtime-shims/kernel-memory.js";
 import { acquireWord, releaseWord } from "../../runtime-shims/lock.js";
+import { claimWorker } from "../../runtime-shims/wait-queue.js";
 
 /** Most Workers of any machine, and so guest threads at once. */
 export const MAX_WORKERS = 256;
 
-// Header words.
+// Words of the header.
 const LOCK = 0;
-const NEXT_WORKER = 1;
-const IDLE_COUNT = 2;
-const LIMIT = 3;
+const WORKERS = 1;
+const LIMIT = 2;
+const QUEUE_START = 3;
 const HEADER_WORDS = 16;
-const IDLE_AT = HEADER_WORDS;
-const OWNER_AT = IDLE_AT + MAX_WORKERS;
-const MAILBOX_AT = OWNER_AT + 1024;
+/** Of each Worker, `IDLE` or `BUSY`. */
+const STATE_AT = HEADER_WORDS;
+/** Of each Worker, the slot of its thread + 1, or 0. */
+const THREAD_AT = STATE_AT + MAX_WORKERS;
+/** Of each slot of the thread table, the Worker of its thread + 1, or 0. */
+const WORKER_AT = THREAD_AT + MAX_WORKERS;
+/** A ring of slots. */
+const QUEUE_AT = WORKER_AT + MAX_THREADS;
+const WORDS = QUEUE_AT + MAX_THREADS;
 
-// Words of a Worker's mailbox.
-const M_STATE = 0;
-const M_SLOT = 1;
-const M_TID = 2;
-const M_CLEAR_TID = 3;
-const M_RIP = 4;
-const M_RFLAGS = 5;
-const M_FS_BASE = 6;
-const M_GPR = 8;
-const M_XMM = M_GPR + 16 * 2;
-const MAILBOX_WORDS = M_XMM + 16 * 4;
-
-const EMPTY = 0;
-const FULL = 1;
+/** Waits until it is called, or will once it has started. */
+const IDLE = 0;
+/** Runs a thread, or is going to look at the queue. */
+const BUSY = 1;
 
 export class ThreadPool {
-  readonly buffer: SharedArrayBuffer;
   private readonly words: Int32Array;
+  private readonly kernelWords: Int32Array;
 
   /** @param limit most Workers of this machine, up to MAX_WORKERS */
   static allocate(limit: number): SharedArrayBuffer {
-    const buffer = new SharedArrayBuffer((MAILBOX_AT + MAX_WORKERS * MAILBOX_WORDS) * 4);
+    const buffer = new SharedArrayBuffer(WORDS * 4);
     new Int32Array(buffer)[LIMIT] = limit;
     return buffer;
   }
-  constructor(buffer: SharedArrayBuffer) {
-    this.buffer = buffer;
+  /** @param kernelWords of the kernel memory: the length of the queue is a word there, and the threads' park words are. */
+  constructor(buffer: SharedArrayBuffer, kernelWords: Int32Array) {
     this.words = new Int32Array(buffer);
+    this.kernelWords = kernelWords;
   }
 
-  /**
-   * Reserves a Worker for a new thread. `idle` is false if it has yet to be created (by the supervisor).
-   * Returns null if there can be no more.
-   */
-  reserve(): { readonly worker: number; readonly idle: boolean } | null {
-    const { words } = this;
-    this.lock();
-    try {
-      const idleCount = words[IDLE_COUNT]!;
-      if (idleCount > 0) {
-        words[IDLE_COUNT] = idleCount - 1;
-        return { worker: words[IDLE_AT + idleCount - 1]!, idle: true };
-      }
-      const worker = words[NEXT_WORKER]!;
-      if (worker >= words[LIMIT]!) return null;
-      words[NEXT_WORKER] = worker + 1;
-      return { worker, idle: false };
-    } finally {
-      this.unlock();
-    }
+  /** Most Workers, and so threads: each can have one of its own if need be. */
+  get limit(): number {
+    return this.words[LIMIT]!;
   }
-  /** Announces a Worker that the supervisor creates before it is needed; its number, or -1 if there can be no more. */
-  addSpare(): number {
-    this.lock();
-    try {
-      const worker = this.words[NEXT_WORKER]!;
-      if (worker >= this.words[LIMIT]!) return -1;
-      this.words[NEXT_WORKER] = worker + 1;
-      // Idle even before it has started: what it is assigned waits in its mailbox.
-      this.offer(worker);
-      return worker;
-    } finally {
-      this.unlock();
-    }
-  }
-  /** Workers that wait for a thread, or will once they have started. */
-  get idleCount(): number {
-    return Atomics.load(this.words, IDLE_COUNT);
-  }
-  /** Hands a guest thread to a reserved Worker. */
-  assign(worker: number, start: ThreadStart): void {
-    const { words } = this;
-    const at = MAILBOX_AT + worker * MAILBOX_WORDS;
-    words[at + M_SLOT] = start.slot;
-    words[at + M_TID] = start.tid;
-    words[at + M_CLEAR_TID] = start.clearChildTid;
-    words[at + M_RIP] = start.rip;
-    words[at + M_RFLAGS] = start.rflags;
-    const { gpr, xmm, fsBase } = this.registers(worker);
-    gpr.set(start.gpr);
-    xmm.set(start.xmm);
-    fsBase[0] = start.fsBase;
-    Atomics.store(words, OWNER_AT + start.slot, worker + 1);
-    Atomics.store(words, at + M_STATE, FULL);
-    Atomics.notify(words, at + M_STATE);
-  }
-  /** The Worker's side, after a thread has ended: makes the Worker available again. */
-  release(worker: number): void {
-    this.lock();
-    this.offer(worker);
-    this.unlock();
-  }
-  /** The Worker's side: waits for its next thread. */
-  next(worker: number): ThreadStart {
-    const { words } = this;
-    const at = MAILBOX_AT + worker * MAILBOX_WORDS;
-    while (Atomics.load(words, at + M_STATE) === EMPTY) Atomics.wait(words, at + M_STATE, EMPTY);
-    Atomics.store(words, at + M_STATE, EMPTY);
-    const { gpr, xmm, fsBase } = this.registers(worker);
-    return {
-      slot: words[at + M_SLOT]!,
-      tid: words[at + M_TID]!,
-      clearChildTid: words[at + M_CLEAR_TID]! >>> 0,
-      gpr: gpr.slice(),
-      xmm: xmm.slice(),
-      rip: words[at + M_RIP]! >>> 0,
-      rflags: words[at + M_RFLAGS]! >>> 0,
-      fsBase: fsBase[0]!,
-    };
+  /** Threads without a Worker that could run. */
+  get runnable(): number {
+    return Atomics.load(this.kernelWords, header.runnable);
   }
   /** The Worker that runs the thread in `slot`, or -1. */
   workerOf(slot: number): number {
-    return Atomics.load(this.words, OWNER_AT + slot) - 1;
+    return Atomics.load(this.words, WORKER_AT + slot) - 1;
   }
 
-  /** The registers in a Worker's mailbox. */
-  private registers(worker: number): { gpr: BigUint64Array; xmm: Uint8Array; fsBase: Float64Array } {
-    const at = (MAILBOX_AT + worker * MAILBOX_WORDS) * 4;
-    return {
-      gpr: new BigUint64Array(this.buffer, at + M_GPR * 4, 16),
-      xmm: new Uint8Array(this.buffer, at + M_XMM * 4, 256),
-      fsBase: new Float64Array(this.buffer, at + M_FS_BASE * 4, 1),
-    };
+  /** Announces a Worker that the supervisor creates; its number, or -1 if there can be no more. */
+  addWorker(): number {
+    return this.hold(() => {
+      const { words } = this;
+      const worker = words[WORKERS]!;
+      if (worker >= this.limit) return -1;
+      Atomics.store(words, STATE_AT + worker, this.runnable === 0 ? IDLE : BUSY);
+      Atomics.store(words, WORKERS, worker + 1);
+      return worker;
+    });
   }
-  private offer(worker: number): void {
-    const count = this.words[IDLE_COUNT]!;
-    this.words[IDLE_AT + count] = worker;
-    this.words[IDLE_COUNT] = count + 1;
+
+  /**
+   * Queues the thread in `slot`, whose context is stored, and calls a Worker: an idle one, or else one whose thread waits
+   * and lends it. False if there is none: the thread goes on when some Worker is free.
+   */
+  enqueue(slot: number): boolean {
+    const { words, kernelWords } = this;
+    this.hold(() => {
+      const length = kernelWords[header.runnable]!;
+      words[QUEUE_AT + ((words[QUEUE_START]! + length) % MAX_THREADS)] = slot;
+      Atomics.store(kernelWords, header.runnable, length + 1);
+    });
+    // The first Workers have started first, and have the most code linked.
+    const workers = Atomics.load(words, WORKERS);
+    for (let worker = 0; worker < workers; worker++) if (this.call(worker)) return true;
+    for (let worker = 0; worker < workers; worker++) {
+      const lender = Atomics.load(words, THREAD_AT + worker) - 1;
+      if (lender >= 0 && claimWorker(kernelWords, lender)) return true;
+    }
+    return false;
   }
-  private lock(): void {
+  private call(worker: number): boolean {
+    const state = STATE_AT + worker;
+    if (Atomics.compareExchange(this.words, state, IDLE, BUSY) !== IDLE) return false;
+    Atomics.notify(this.words, state);
+    return true;
+  }
+
+  /** The Worker's side: the slot of the next thread that it is to run. Waits for one. */
+  next(worker: number): number {
+    for (;;) {
+      Atomics.wait(this.words, STATE_AT + worker, IDLE);
+      const slot = this.hold(() => this.take(worker));
+      if (slot >= 0) return slot;
+    }
+  }
+  /** The Worker's side: it is done with the thread in `slot`, which may already run elsewhere. */
+  release(worker: number, slot: number): void {
+    const { words } = this;
+    Atomics.store(words, THREAD_AT + worker, 0);
+    Atomics.compareExchange(words, WORKER_AT + slot, worker + 1, 0);
+  }
+  /** The next thread of the queue, now the Worker's; -1 if there is none, and the Worker idle. Under the lock. */
+  private take(worker: number): number {
+    const { words, kernelWords } = this;
+    const length = kernelWords[header.runnable]!;
+    if (length === 0) {
+      Atomics.store(words, STATE_AT + worker, IDLE);
+      return -1;
+    }
+    const start = words[QUEUE_START]!;
+    const slot = words[QUEUE_AT + start]!;
+    words[QUEUE_START] = (start + 1) % MAX_THREADS;
+    Atomics.store(kernelWords, header.runnable, length - 1);
+    Atomics.store(words, WORKER_AT + slot, worker + 1);
+    Atomics.store(words, THREAD_AT + worker, slot + 1);
+    return slot;
+  }
+
+  private hold<T>(body: () => T): T {
     acquireWord(this.words, LOCK);
-  }
-  private unlock(): void {
-    releaseWord(this.words, LOCK);
+    try {
+      return body();
+    } finally {
+      releaseWord(this.words, LOCK);
+    }
   }
 }

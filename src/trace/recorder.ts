@@ -43,9 +43,10 @@ export class Recorder {
     this.systemCalls = systemCalls;
   }
 
-  beginThread(tid: number): void {
+  /** @param resumes whether it has begun before, on another Worker */
+  beginThread(tid: number, resumes: boolean): void {
     this.writer.tid = tid;
-    this.writer.write(KIND_THREAD_BEGIN, this.nowNs(), []);
+    if (!resumes) this.writer.write(KIND_THREAD_BEGIN, this.nowNs(), []);
   }
   endThread(): void {
     this.writer.write(KIND_THREAD_END, this.nowNs(), []);
