@@ -19,11 +19,15 @@ test("a run that begins with the records of another is patient at first", () => 
 
 /** The records of one run for another. */
 function handOn(first: Records, hot: number): Records {
-  const { size, sections } = first.snapshot(() => true);
   const second = new Records(Records.allocate(hot));
-  const views = second.beginLoad(size)!;
-  sections.forEach((section, i) => views[i]!.set(section));
-  expect(second.finishLoad(size, views)).toBe(true);
+  first.snapshot(
+    () => true,
+    ({ size, sections }) => {
+      const views = second.beginLoad(size)!;
+      sections.forEach((section, i) => views[i]!.set(section));
+      expect(second.finishLoad(size, views)).toBe(true);
+    },
+  );
   return second;
 }
 

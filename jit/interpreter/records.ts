@@ -54,10 +54,10 @@ export interface RecordSize {
   readonly count: number;
 }
 
-/** A copy of what can be reused of a record memory. */
+/** What can be reused of a record memory. */
 export interface RecordSnapshot {
   readonly size: RecordSize;
-  /** Bytes of the leaves' places, then of the records, little-endian. */
+  /** Bytes of the leaves' places, then of the records as they stand in the memory, little-endian. */
   readonly sections: readonly Uint8Array[];
 }
 
@@ -165,15 +165,14 @@ export class Records {
   // --- the code cache ---
 
   /**
-   * A copy of the records of code that `isKept`, for another run of the same program. What is translated is marked,
-   * and keeps its count for those that may inline it: take the copy before that of the code arena.
+   * Gives `use` the records of code that `isKept`, for another run of the same program, when the process has ended: what
+   * its threads decode waits until that returns, and counts are lost but for those of what is translated, which says who
+   * may inline it.
    */
-  snapshot(isKept: (pc: number) => boolean): RecordSnapshot {
+  snapshot<T>(isKept: (pc: number) => boolean, use: (snapshot: RecordSnapshot) => T): T {
     this.lock();
     try {
       const bytes = this.words[D_FREE / 4]! - FIRST_FREE;
-      const records = new Uint8Array(this.memory.buffer, FIRST_FREE, bytes).slice();
-      const view = new DataView(records.buffer);
       const leaves: number[] = [];
       let count = 0;
       for (let leaf = this.words[D_LAST_LEAF / 4]!; leaf; leaf = this.words[(LEAVES + leaf + L_PREVIOUS) / 4]!) {
@@ -181,14 +180,15 @@ export class Records {
         if (!isKept(granule * GRANULE)) continue;
         leaves.push(granule, leaf);
         for (let at = (LEAVES + leaf) / 4, end = at + GRANULE; at < end; at++) {
-          if (this.words[at] === 0) continue;
-          const record = this.words[at]! - FIRST_FREE;
-          if (view.getInt32(record + R_HANDLER, true) !== H_TRANSLATED) view.setUint16(record + R_TIMES, 0, true);
+          const record = this.words[at]!;
+          if (record === 0) continue;
+          if (this.words[(record + R_HANDLER) / 4] !== H_TRANSLATED) this.view.setUint16(record + R_TIMES, 0, true);
           count++;
         }
       }
+      const records = new Uint8Array(this.memory.buffer, FIRST_FREE, bytes);
       const sections = [new Uint8Array(Int32Array.from(leaves).buffer), records];
-      return { size: { bytes, leaves: leaves.length / 2, count }, sections };
+      return use({ size: { bytes, leaves: leaves.length / 2, count }, sections });
     } finally {
       this.unlock();
     }

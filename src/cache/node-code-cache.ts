@@ -2,7 +2,8 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync } from "node:fs";
 import path from "node:path";
-import { FIRST_MODULE } from "../../jit/code-arena.js";
+import { FIRST_MODULE, type ArenaSnapshot } from "../../jit/code-arena.js";
+import type { RecordSnapshot } from "../../jit/interpreter/records.js";
 import { BadPackError, readPack, readPackDescription, writePack, type KeptCode } from "./node-pack-file.js";
 import type { PackDescription } from "./pack-format.js";
 
@@ -66,7 +67,7 @@ export class CodeCache {
   }
 
   /**
-   * Keeps code under `key` if there is any beyond what is `known`, unless another run has kept more in the meantime.
+   * When the process has ended: keeps code under `key` if there is any beyond what is `known`, unless another run has kept more in the meantime.
    * @param isProgram true for addresses whose code comes from the program's file
    */
   save(
@@ -77,9 +78,15 @@ export class CodeCache {
     isProgram: (pc: number) => boolean,
   ): void {
     if (arena.moduleCount <= FIRST_MODULE + known.modules && records.count <= known.instructions) return;
-    const decoded = records.snapshot((pc) => isProgram(pc) && !arena.wasChanged(pc));
-    const code = arena.snapshot(known.modules);
-    if (!code.fresh && decoded.size.count <= known.instructions) return;
+    records.snapshot(
+      (pc) => isProgram(pc) && !arena.wasChanged(pc),
+      (decoded) => {
+        const code = arena.snapshot(known.modules);
+        if (code.fresh || decoded.size.count > known.instructions) this.keep(key, code, decoded, program);
+      },
+    );
+  }
+  private keep(key: Uint8Array, code: ArenaSnapshot, decoded: RecordSnapshot, program: string): void {
     const file = this.fileOf(key);
     if (bytesOf(file) > code.size.codeBytes + decoded.size.bytes) return;
     const part = path.join(

@@ -1,5 +1,5 @@
 /** Packs as files, on Node. */
-import { closeSync, fstatSync, openSync, readSync, readvSync, writevSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync, readvSync, writeSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import type { ArenaSnapshot, CodeArena } from "../../jit/code-arena.js";
 import type { Records, RecordSnapshot } from "../../jit/interpreter/records.js";
@@ -16,8 +16,8 @@ import {
 /** The file is no sound pack. */
 export class BadPackError extends Error {}
 
-/** Buffers in one system call: the kernel takes 1024. */
-const MAX_VECTOR = 512;
+/** What is written at a time. */
+const CHUNK_BYTES = 1 << 20;
 
 /** What a pack keeps. */
 export interface KeptCode {
@@ -85,21 +85,41 @@ export function writePack(
   program: string,
 ): void {
   const description = encodeDescription({ program, modules: code.modules });
-  const sections = [description, ...code.sections, ...records.sections];
-  const crc = checksum(sections);
-  const prefix = encodePrefix({
-    key,
-    crc,
-    descriptionBytes: description.length,
-    size: code.size,
-    records: records.size,
-  });
   const descriptor = openSync(file, "wx", 0o600);
   try {
-    writeAll(descriptor, [prefix, ...sections]);
+    let at = PREFIX_BYTES;
+    let crc = 0;
+    for (const chunk of chunks([description, ...code.sections, ...records.sections])) {
+      crc = crc32(chunk, crc);
+      writeAll(descriptor, chunk, at);
+      at += chunk.length;
+    }
+    const prefix = { key, crc, descriptionBytes: description.length, size: code.size, records: records.size };
+    writeAll(descriptor, encodePrefix(prefix), 0);
   } finally {
     closeSync(descriptor);
   }
+}
+
+/**
+ * Copies of what follows each other, each valid until the next: threads may still count in the memory where it stands,
+ * and the checksum has to be that of what is written.
+ */
+function* chunks(sections: readonly Uint8Array[]): Generator<Uint8Array> {
+  const chunk = new Uint8Array(CHUNK_BYTES);
+  let length = 0;
+  for (const section of sections) {
+    for (let done = 0; done < section.length;) {
+      const part = section.subarray(done, done + CHUNK_BYTES - length);
+      chunk.set(part, length);
+      length += part.length;
+      done += part.length;
+      if (length < CHUNK_BYTES) continue;
+      yield chunk;
+      length = 0;
+    }
+  }
+  yield chunk.subarray(0, length);
 }
 
 function openIfThere(file: string): number {
@@ -137,15 +157,9 @@ function readAll(descriptor: number, views: readonly Uint8Array[], position: num
   return true;
 }
 
-function writeAll(descriptor: number, views: readonly Uint8Array[]): void {
-  for (let first = 0; first < views.length; first += MAX_VECTOR) {
-    let rest = views.slice(first, first + MAX_VECTOR);
-    while (rest.length > 0) {
-      let written = writevSync(descriptor, rest);
-      while (rest.length > 0 && written >= rest[0]!.length) written -= rest.shift()!.length;
-      if (rest.length > 0 && written > 0) rest = [rest[0]!.subarray(written), ...rest.slice(1)];
-    }
-  }
+function writeAll(descriptor: number, bytes: Uint8Array, position: number): void {
+  let done = 0;
+  while (done < bytes.length) done += writeSync(descriptor, bytes, done, bytes.length - done, position + done);
 }
 
 const byteLength = (views: readonly Uint8Array[]): number => views.reduce((sum, view) => sum + view.length, 0);
