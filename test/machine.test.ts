@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { nodeClock } from "../runtime-shims/host/node-clock.js";
 import { compileEngine } from "../src/machine/node-tier-up.js";
-import type { SupervisorPlatform } from "../src/machine/machine.js";
+import type { Machine, SupervisorPlatform } from "../src/machine/machine.js";
 import type { WorkerMessage } from "../src/machine/parts.js";
 import { launch, type RunPlatform } from "../src/run.js";
 import { unpack } from "./guests/unpack.js";
@@ -19,7 +19,8 @@ class StandIn {
   }
 }
 
-test("a machine that is closed ends all Workers, and starts none when one of them still says something", async () => {
+/** A machine on two processors, before its program runs, and the Workers that it starts. */
+const newMachine = async (): Promise<{ machine: Machine; workers: StandIn[] }> => {
   const workers: StandIn[] = [];
   const supervisor: SupervisorPlatform = {
     clock: nodeClock,
@@ -45,6 +46,27 @@ test("a machine that is closed ends all Workers, and starts none when one of the
     trace: null,
     debug: false,
   }));
+  return { machine, workers };
+};
+
+test("a Worker is created for a thread that queues for long, unless one that starts will take it", async () => {
+  const { machine, workers } = await newMachine();
+  const soon = () => new Promise((resolve) => setTimeout(resolve, 50));
+  // Three start one after the other: for the first thread, and those that Go starts at once.
+  for (let i = 0; i < 3; i++) workers[i]!.say({ type: "ready" });
+  expect(workers).toHaveLength(3);
+  for (let slot = 0; slot < 3; slot++) machine.resume(slot);
+  await soon();
+  expect(workers).toHaveLength(3);
+  // None of them takes its thread here.
+  machine.resume(3);
+  await soon();
+  expect(workers).toHaveLength(4);
+  machine.close();
+});
+
+test("a machine that is closed ends all Workers, and starts none when one of them still says something", async () => {
+  const { machine, workers } = await newMachine();
   // One starts at a time here; more wait for it.
   expect(workers).toHaveLength(1);
   workers[0]!.say({ type: "ready" });

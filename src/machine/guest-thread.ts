@@ -75,8 +75,7 @@ export function serveGuestThreads(init: GuestInit, platform: WorkerPlatform): ne
     clock: platform.clock,
     hooks: machineHooks(parts, kernel, pool, arena, platform),
     table: syscallTable,
-    // A debugger knows threads by their Workers.
-    lendsWorkers: !parts.debug,
+    lendsWorkers: parts.lendsWorkers,
     ...(parts.strace ? { strace: (line: string) => platform.strace(line) } : {}),
     ...(recorder || parts.debug
       ? {
@@ -154,11 +153,11 @@ export function serveGuestThreads(init: GuestInit, platform: WorkerPlatform): ne
     });
     thread = takeThread(process, slot, cpu);
     stats?.begin();
-    recorder?.beginThread(thread.tid, thread.away);
+    recorder?.beginThread(thread.tid);
     control?.beginThread(thread);
     if (!thread.away || resumeCall() !== ENDED) executor.run();
     control?.endThread();
-    if (!thread.away) recorder?.endThread();
+    recorder?.endThread();
     stats?.end();
     pool.release(worker, slot);
   }

@@ -156,6 +156,7 @@ export class Machine implements Scheduler {
       stats: options.stats ? allocateStats() : null,
       trace: options.trace,
       debug: options.debug ? DebugControl.allocate() : null,
+      lendsWorkers: !options.trace && !options.debug,
       platform: platform.workerData,
     };
     storeStart(this.kernel, mapProgram(this.kernel, guestMemory, platform.clock, options));
@@ -277,7 +278,7 @@ export class Machine implements Scheduler {
         if (this.starting + this.toStart.length < this.pool.runnable) this.addWorker();
         this.watchQueue();
       },
-      this.parts.debug ? 0 : QUEUE_MS,
+      this.parts.lendsWorkers ? QUEUE_MS : 0,
     );
   }
   private start(init: WorkerInit): void {

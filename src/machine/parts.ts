@@ -40,6 +40,8 @@ export interface MachineParts {
   readonly trace: TracePlan | null;
   /** Buffer of `DebugControl`, or null unless a debugger may hold threads. */
   readonly debug: SharedArrayBuffer | null;
+  /** Whether a thread that waits may leave its Worker to another: observers know threads by their Workers. */
+  readonly lendsWorkers: boolean;
   /** What the platform's own side of the Worker needs, e.g. the mounts. */
   readonly platform: unknown;
 }

@@ -43,10 +43,9 @@ export class Recorder {
     this.systemCalls = systemCalls;
   }
 
-  /** @param resumes whether it has begun before, on another Worker */
-  beginThread(tid: number, resumes: boolean): void {
+  beginThread(tid: number): void {
     this.writer.tid = tid;
-    if (!resumes) this.writer.write(KIND_THREAD_BEGIN, this.nowNs(), []);
+    this.writer.write(KIND_THREAD_BEGIN, this.nowNs(), []);
   }
   endThread(): void {
     this.writer.write(KIND_THREAD_END, this.nowNs(), []);
