@@ -118,8 +118,7 @@ const WINDOW_BYTES = 1 << 16;
 const MAX_TABLE = 512;
 /** So often at most a long function is inlined: without a limit, large programs have twice the code. */
 const MOST_COPIES = 16;
-const RECENT_REGIONS = 200;
-const RECENT_ITEMS = 30_000;
+const RECENT_ITEMS = 8_000;
 /** Instructions behind an exit that are looked at for what they read. */
 const LOOK_AHEAD = 12;
 /** Opcode of the instruction that takes all flags from the stack. */
@@ -246,12 +245,12 @@ export class RegionFinder {
   private readonly items = new Map<number, Item>();
   /** By entry: what was found of a callee with the largest limit that was asked for. */
   private readonly callees = new Map<number, { readonly region: Region | null; readonly limit: number }>();
+  /** By entry: the largest limit that was too small for what the program had come to of a callee, which becomes hardly ever less. */
+  private readonly tooLarge = new Map<number, number>();
   /** By entry: how often a long function was inlined. */
   private readonly copies = new Map<number, number>();
   /** By entry into hand-written code: whether it returns without having written a flag. */
   private readonly flagKeepers = new Map<number, boolean>();
-  /** By entry, oldest first: regions that were too large for one module are asked for again. */
-  private readonly recent = new Map<number, { readonly region: Region; readonly limit: number }>();
 
   constructor(source: CodeSource, profile: Profile = ALL_ALIKE) {
     this.source = source;
@@ -263,8 +262,6 @@ export class RegionFinder {
    * null if nothing executable is there.
    */
   find(entry: number, limit: number, share = 1): Region | null {
-    const known = this.recent.get(entry);
-    if (known?.limit === limit) return known.region;
     const alone = this.findAlone(entry, limit, this.profile);
     if (!alone) return null;
     const region = inlineCalls(alone, {
@@ -277,8 +274,6 @@ export class RegionFinder {
       share,
     });
     this.markFlagKeepers(region);
-    if (this.recent.size >= RECENT_REGIONS) this.recent.delete(this.recent.keys().next().value!);
-    this.recent.set(entry, { region, limit });
     return region;
   }
 
@@ -286,8 +281,8 @@ export class RegionFinder {
   forget(): void {
     this.items.clear();
     this.callees.clear();
+    this.tooLarge.clear();
     this.flagKeepers.clear();
-    this.recent.clear();
   }
 
   /** The region of the function at `pc` if that is compiled and has at most `limit` instructions. */
@@ -305,8 +300,11 @@ export class RegionFinder {
 
   /** The same, of what the program has come to by now. */
   private findHotCallee(pc: number, limit: number): Region | null {
+    if ((this.tooLarge.get(pc) ?? -1) >= limit) return null;
     const region = this.findAlone(pc, limit + 1, this.profile);
-    return region && region.instructionCount <= limit ? region : null;
+    if (region && region.instructionCount <= limit) return region;
+    this.tooLarge.set(pc, limit);
+    return null;
   }
 
   private mayCopy(pc: number): boolean {
