@@ -577,8 +577,8 @@ export class RegionEmitter {
     return out;
   }
   /**
-   * Ends the lives of registers whose contents are dead where control goes over `edge`: other ways through what follows may write
-   * them, and what stores them in the end reads their locals on all ways. V8 would keep what they held before.
+   * Ends the lives of registers whose contents are dead where control goes over `edge`: other ways through what follows
+   * may write them, and what stores them in the end reads their locals on all ways. V8 would keep what they held before.
    */
   private forget(dead: RegisterSet, edge: Edge): Expr[] {
     if (!("block" in edge)) return [];

@@ -245,7 +245,10 @@ export class RegionFinder {
   private readonly items = new Map<number, Item>();
   /** By entry: what was found of a callee with the largest limit that was asked for. */
   private readonly callees = new Map<number, { readonly region: Region | null; readonly limit: number }>();
-  /** By entry: the largest limit that was too small for what the program had come to of a callee, which becomes hardly ever less. */
+  /**
+   * By entry: the largest limit that was too small for what the program had come to of a callee, which becomes hardly
+   * ever less.
+   */
   private readonly tooLarge = new Map<number, number>();
   /** By entry: how often a long function was inlined. */
   private readonly copies = new Map<number, number>();

@@ -15,6 +15,7 @@ export interface Cpu {
   rflags: number;
   /** Base address of the FS segment. */
   fsBase: number;
+  /** SSE control and status, 32 bits. */
   mxcsr: number;
   /** Index 0 is the poll word: nonzero makes translated code return to the dispatcher at its next safepoint. */
   readonly pending: Int32Array;
@@ -33,6 +34,9 @@ export const R8 = 8;
 export const R9 = 9;
 export const R10 = 10;
 export const R11 = 11;
+
+/** MXCSR at a program's start: all exceptions masked, rounding to nearest. */
+export const MXCSR_DEFAULT = 0x1f80;
 
 /** RFLAGS bits that a program may change (CF PF AF ZF SF TF DF OF RF AC), as rt_sigreturn restores them. */
 export const USER_RFLAGS = 0x50dd5;

@@ -1,4 +1,5 @@
 import { initClock } from "./clock.js";
+import { MXCSR_DEFAULT } from "./cpu.js";
 import { GUEST_BASE, GUEST_TOP } from "./guest-memory.js";
 import type { HostClock, ThreadStart } from "./hooks.js";
 import { GUEST_PAGES, header, type KernelMemory, MAX_PROGRAM_PARTS, MAX_THREADS } from "./kernel-memory.js";
@@ -58,9 +59,6 @@ const MMAP_ALIGN = 1 << 20;
 const FIRST_ADDRESS = GUEST_BASE;
 const INITIAL_RFLAGS = 0x202;
 
-/** All exceptions masked, rounding to nearest. */
-const INITIAL_MXCSR = 0x1f80;
-
 /** Sets up the kernel memory and the guest address space of a new process. Returns how its first thread starts. */
 export const createProcess = (
   kernel: KernelMemory,
@@ -99,13 +97,12 @@ export const createProcess = (
   gpr[4] = BigInt(sp);
   return {
     slot: 0,
-    tid: options.pid,
     gpr,
     xmm: new Uint8Array(256),
     rip: options.image.entry,
     rflags: INITIAL_RFLAGS,
     fsBase: 0,
-    mxcsr: INITIAL_MXCSR,
+    mxcsr: MXCSR_DEFAULT,
     clearChildTid: 0,
   };
 };

@@ -4,7 +4,6 @@ import type { Thread } from "./threads.js";
 export interface ThreadStart {
   /** Row of the thread table. */
   readonly slot: number;
-  readonly tid: number;
   readonly gpr: BigUint64Array;
   readonly xmm: Uint8Array;
   readonly rip: number;

@@ -1,5 +1,6 @@
 import {
   type Cpu,
+  MXCSR_DEFAULT,
   R8,
   RAX,
   RBP,
@@ -50,7 +51,6 @@ const UC_FLAGS = 6;
 /** CS 0x33 and SS 0x2b of 64-bit user code. */
 const SEGMENTS_LO = 0x33;
 const SEGMENTS_HI = 0x002b_0000;
-const MXCSR_DEFAULT = 0x1f80;
 const RFLAGS_CLEARED = 0x400 | 0x10000 | 0x100;
 
 export const SS_ONSTACK = 1;

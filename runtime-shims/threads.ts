@@ -38,7 +38,7 @@ export const threadState = { free: 0, starting: 1, running: 2 } as const;
 
 /**
  * States of the park word. A thread that waits without a time limit lends its Worker to whoever needs one: who claims it
- * has a thread without a Worker in the machine's queue, and the one that waits leaves (see `waitIf`).
+ * has a thread without a Worker in the machine's queue, and the one that waits leaves (see `parkLending`).
  */
 export const parking = {
   /** Runs, or is to look again at what it waits for. */

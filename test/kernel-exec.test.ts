@@ -6,12 +6,12 @@ import { buildVdso } from "../runtime-shims/vdso.js";
 import { call, ENTRY, newGuest, NR, sp } from "./kernel-fixture.js";
 
 test("the initial stack is what the kernel lays out", () => {
-  const { thread, process, start } = newGuest();
+  const { thread, process } = newGuest();
   const { memory } = process;
   const text = (at: number): string => decodeText(memory.slice(at, memory.stringLength(at, 4096)));
   const word = (index: number): number => memory.getUint64(sp(thread) + 8 * index);
   expect(thread.cpu.rip).toBe(ENTRY);
-  expect(start.tid).toBe(1000);
+  expect(thread.tid).toBe(1000);
   expect(sp(thread) % 16).toBe(0);
   expect(word(0)).toBe(3);
   expect([1, 2, 3].map((i) => text(word(i)))).toEqual(["prog", "one", "two"]);

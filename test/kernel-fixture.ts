@@ -1,6 +1,6 @@
 import { type Cpu, readRegister, writeRegister } from "../runtime-shims/cpu.js";
 import { createProcess, type ExecOptions } from "../runtime-shims/exec.js";
-import type { MachineHooks, ThreadStart } from "../runtime-shims/hooks.js";
+import type { MachineHooks } from "../runtime-shims/hooks.js";
 import { nodeClock } from "../runtime-shims/host/node-clock.js";
 import { KernelMemory, MAX_THREADS } from "../runtime-shims/kernel-memory.js";
 import { GUEST_BASE } from "../runtime-shims/guest-memory.js";
@@ -33,7 +33,6 @@ export interface Guest {
   readonly buffer: SharedArrayBuffer;
   readonly process: Process;
   readonly thread: Thread;
-  readonly start: ThreadStart;
   readonly log: {
     /** Slots of threads that were started, or woken without having a Worker. */
     resumed: number[];
@@ -100,7 +99,7 @@ export const newGuest = (memoryBytes = 256 << 20, options: Partial<ExecOptions> 
   const process = joinProcess(kernel, buffer, log);
   storeStart(kernel, start);
   const thread = takeThread(process, start.slot, fakeCpu());
-  return { kernel, buffer, process, thread, start, log };
+  return { kernel, buffer, process, thread, log };
 };
 
 /** Loads the registers of a system call. */

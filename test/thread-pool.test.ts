@@ -35,7 +35,7 @@ test("without an idle Worker, one is claimed whose thread lends it; else the thr
   expect(park(1)).toBe(parking.claimed);
   // It is claimed once.
   expect(pool.enqueue(4)).toBe(false);
-  pool.release(0, 1);
+  pool.release(0);
   expect(pool.workerOf(1)).toBe(-1);
   expect([pool.next(0), pool.workerOf(2)]).toEqual([2, 0]);
   // A Worker that is made while threads queue serves them.
@@ -51,7 +51,7 @@ test("a thread that already runs elsewhere is not taken away by the Worker that 
   expect(pool.next(0)).toBe(1);
   pool.enqueue(1);
   expect(pool.next(1)).toBe(1);
-  pool.release(0, 1);
+  pool.release(0);
   expect(pool.workerOf(1)).toBe(1);
 });
 

@@ -145,7 +145,7 @@ export class RecordDecoder extends Records {
     // From the back, so that whoever finds a record finds those after it.
     for (let i = insns.length - 1; i >= 0; i--) {
       this.publish(insns[i]!.pc, entries[i]!);
-      if (this.isTranslated(insns[i]!.pc)) this.markTranslated(insns[i]!.pc);
+      if (this.isTranslated(insns[i]!.pc)) this.mark(insns[i]!.pc);
     }
     this.words[D_COUNT / 4]! += insns.length;
     return first;

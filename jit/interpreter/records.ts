@@ -136,8 +136,14 @@ export class Records {
     const record = this.find(pc);
     return record ? this.words[(record + R_HANDLER) / 4]! : -1;
   }
-  /** From now on control that comes to `pc` goes on in translated code. */
+  /** From now on control that comes to `pc` goes on in translated code, which has been published. */
   markTranslated(pc: number): void {
+    this.lock();
+    this.mark(pc);
+    this.unlock();
+  }
+  /** The same under the lock. */
+  protected mark(pc: number): void {
     const record = this.find(pc);
     if (record) Atomics.store(this.words, (record + R_HANDLER) / 4, H_TRANSLATED);
   }
@@ -165,9 +171,9 @@ export class Records {
   // --- the code cache ---
 
   /**
-   * Gives `use` the records of code that `isKept`, for another run of the same program, when the process has ended: what
-   * its threads decode waits until that returns, and counts are lost but for those of what is translated, which says who
-   * may inline it.
+   * Gives `use` the records of code that `isKept`, for another run of the same program, when the process has ended: until
+   * that returns nothing is decoded, and nothing marked as translated, so that a copy of the code arena made in it has all
+   * that is. Counts are lost but for those of what is translated, which say who may inline it.
    */
   snapshot<T>(isKept: (pc: number) => boolean, use: (snapshot: RecordSnapshot) => T): T {
     this.lock();

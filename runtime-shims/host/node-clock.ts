@@ -6,6 +6,17 @@ import type { HostClock } from "../hooks.js";
 const SAME_MS = 2;
 const RANDOM_CHUNK = 65536;
 
+/** Linux tells one thread of another: proc(5). Elsewhere there are no such files. */
+const readHostThread = (): number => {
+  try {
+    return Number(/\d+$/.exec(readlinkSync("/proc/thread-self"))?.[0] ?? 0);
+  } catch {
+    return 0;
+  }
+};
+/** This Worker's, which runs one guest thread after another. */
+let ownHostThread: number | undefined;
+
 /** Clocks and entropy from Node. hrtime is the one clock that all Workers share. */
 export const nodeClock: HostClock = {
   monotonicNs: () => {
@@ -21,14 +32,7 @@ export const nodeClock: HostClock = {
     const { user, system } = process.threadCpuUsage();
     return (user + system) * 1000;
   },
-  // Linux tells one thread of another: proc(5). Elsewhere there are no such files.
-  hostThread: () => {
-    try {
-      return Number(/\d+$/.exec(readlinkSync("/proc/thread-self"))?.[0] ?? 0);
-    } catch {
-      return 0;
-    }
-  },
+  hostThread: () => (ownHostThread ??= readHostThread()),
   cpuNsOf: (hostThread) => {
     if (hostThread === 0) return undefined;
     try {

@@ -47,7 +47,7 @@ const cloneFlags = flags({
 });
 
 /** Registers of a new thread: its parent's, as after a system call that returned 0. */
-const startState = (thread: Thread, slot: number, tid: number, stack: number): ThreadStart => {
+const startState = (thread: Thread, slot: number, stack: number): ThreadStart => {
   const { cpu } = thread;
   const gpr = cpu.gpr.slice();
   gpr[RAX] = 0n;
@@ -56,7 +56,6 @@ const startState = (thread: Thread, slot: number, tid: number, stack: number): T
   if (stack !== 0) gpr[RSP] = BigInt(stack);
   return {
     slot,
-    tid,
     gpr,
     xmm: cpu.xmm.slice(),
     rip: cpu.rip,
@@ -100,7 +99,7 @@ const clone = (
   if ((wanted & CLONE_PARENT_SETTID) !== 0 && memory.writable(parentTid, 4)) memory.setUint32(parentTid, tid);
   if ((wanted & CLONE_CHILD_SETTID) !== 0 && memory.writable(childTid, 4)) memory.setUint32(childTid, tid);
   const start = {
-    ...startState(thread, slot, tid, stack),
+    ...startState(thread, slot, stack),
     ...((wanted & CLONE_SETTLS) !== 0 ? { fsBase: tls } : {}),
     clearChildTid: (wanted & CLONE_CHILD_CLEARTID) !== 0 ? childTid : 0,
   };

@@ -67,7 +67,8 @@ export class CodeCache {
   }
 
   /**
-   * When the process has ended: keeps code under `key` if there is any beyond what is `known`, unless another run has kept more in the meantime.
+   * When the process has ended: keeps code under `key` if there is any beyond what is `known`, unless another run has
+   * kept more in the meantime.
    * @param isProgram true for addresses whose code comes from the program's file
    */
   save(

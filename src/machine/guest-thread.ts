@@ -159,7 +159,7 @@ export function serveGuestThreads(init: GuestInit, platform: WorkerPlatform): ne
     control?.endThread();
     recorder?.endThread();
     stats?.end();
-    pool.release(worker, slot);
+    pool.release(worker);
   }
 }
 

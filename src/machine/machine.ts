@@ -72,9 +72,6 @@ export class MachineError extends Error {}
 /** The main thread's, and those of threads that the Go runtime starts at once, and that its main thread soon waits for. */
 const FIRST_WORKERS = 3;
 
-/** The main thread's row of the thread table. */
-const FIRST_SLOT = 0;
-
 /** Workers whose CPU block every Worker knows; it asks the supervisor to kick the threads of others. */
 const KNOWN_WORKERS = 16;
 
@@ -107,6 +104,8 @@ export class Machine implements Scheduler {
   /** CPU block of each Worker that was started, and of those that all know. */
   private readonly cpuMemories: WebAssembly.Memory[];
   private readonly workers: { terminate(): void }[] = [];
+  /** The main thread's row of the thread table. */
+  private readonly firstSlot: number;
   private settle!: { resolve: (ending: Ending) => void; reject: (error: Error) => void };
   private readonly ending: Promise<Ending>;
   /**
@@ -159,7 +158,9 @@ export class Machine implements Scheduler {
       lendsWorkers: !options.trace && !options.debug,
       platform: platform.workerData,
     };
-    storeStart(this.kernel, mapProgram(this.kernel, guestMemory, platform.clock, options));
+    const first = mapProgram(this.kernel, guestMemory, platform.clock, options);
+    storeStart(this.kernel, first);
+    this.firstSlot = first.slot;
     this.startsAtOnce = Math.max(1, options.cpus - 1);
     // They take tens of milliseconds to start, and then wait for threads: see `run`.
     for (let i = 0; i < FIRST_WORKERS; i++) this.addWorker();
@@ -172,7 +173,7 @@ export class Machine implements Scheduler {
   async run(loadCode?: () => Promise<void>): Promise<Ending> {
     await loadCode?.();
     if (!this.parts.interprets && this.arena.moduleCount === FIRST_MODULE) this.startTranslator();
-    this.resume(FIRST_SLOT);
+    this.resume(this.firstSlot);
     this.patienceTimer = setTimeout(() => this.records.endPatience(), PATIENCE_MS);
     return this.ending;
   }

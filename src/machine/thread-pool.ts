@@ -107,10 +107,10 @@ export class ThreadPool {
       if (slot >= 0) return slot;
     }
   }
-  /** The Worker's side: it is done with the thread in `slot`, which may already run elsewhere. */
-  release(worker: number, slot: number): void {
+  /** The Worker's side: it is done with its thread, which may already run elsewhere. */
+  release(worker: number): void {
     const { words } = this;
-    Atomics.store(words, THREAD_AT + worker, 0);
+    const slot = Atomics.exchange(words, THREAD_AT + worker, 0) - 1;
     Atomics.compareExchange(words, WORKER_AT + slot, worker + 1, 0);
   }
   /** The next thread of the queue, now the Worker's; -1 if there is none, and the Worker idle. Under the lock. */
