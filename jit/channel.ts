@@ -13,7 +13,9 @@ const NEWS = 5;
 /** Offers made and taken, modulo 2^32. */
 const OFFERED = 6;
 const TAKEN = 7;
-const OFFERS_AT = 8;
+/** How many offers there have to be before a translator is started for them. */
+const DEMAND = 8;
+const OFFERS_AT = 9;
 const MAX_OFFERS = 1024;
 
 const IDLE = 0;
@@ -30,6 +32,15 @@ export class TranslationChannel {
   constructor(buffer: SharedArrayBuffer) {
     this.buffer = buffer;
     this.words = new Int32Array(buffer);
+  }
+
+  /** From now on no translator is started for fewer offers than that; a request does not wait for them. */
+  startAfter(offers: number): void {
+    Atomics.store(this.words, DEMAND, offers);
+  }
+  /** True if there have been so many offers that a translator is worth starting. */
+  get isInDemand(): boolean {
+    return Atomics.load(this.words, OFFERED) >= Atomics.load(this.words, DEMAND);
   }
 
   /** True for exactly one caller: the one that has to see to it that a translator is started. */

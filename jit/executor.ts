@@ -280,8 +280,8 @@ export class Executor {
 
   /** Has hot code translated, without waiting for it. */
   private offer(pc: number): void {
-    if (this.channel.claimStart()) this.hooks.startTranslator();
     this.channel.offer(pc);
+    if (this.channel.isInDemand && this.channel.claimStart()) this.hooks.startTranslator();
   }
 
   /** Has the region at `pc` translated. False if no code is there. */

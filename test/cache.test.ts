@@ -126,6 +126,10 @@ describe("code cache", () => {
     addModule(code.arena, 10, [0x9000_0000], true);
     cache.save(keyOf("a"), code, known(3), "p", anywhere);
     expect(existsSync(directory)).toBe(false);
+    // A few instructions are no reason to write all again.
+    Object.defineProperty(code.records, "count", { value: 1001 });
+    cache.save(keyOf("a"), code, { modules: 4, instructions: 1000 }, "p", anywhere);
+    expect(existsSync(directory)).toBe(false);
     cache.save(keyOf("a"), code, known(1), "p", anywhere);
     const small = emptyCode();
     addModule(small.arena, 10, [0x401000]);

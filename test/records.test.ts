@@ -1,21 +1,8 @@
 /** The record memory: the threshold, how often code runs before it is translated; what is decoded. */
 import { expect, test } from "vitest";
 import { ENDED } from "../jit/executor.js";
-import { D_HOT } from "../jit/interpreter/layout.js";
 import { Records } from "../jit/interpreter/records.js";
 import { CODE, FIRST_RSP, guestCode, word } from "./guest-code.js";
-
-/** How often code is interpreted before it is offered to the translator. */
-const threshold = (records: Records): number => new Int32Array(records.memory.buffer)[D_HOT / 4]! + 1;
-
-test("a run that begins with the records of another is patient at first", () => {
-  const first = new Records(Records.allocate(64));
-  expect(threshold(first)).toBe(64);
-  const second = handOn(first, 64);
-  expect(threshold(second)).toBe(512);
-  second.endPatience();
-  expect(threshold(second)).toBe(64);
-});
 
 /** The records of one run for another. */
 function handOn(first: Records, hot: number): Records {

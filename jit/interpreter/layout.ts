@@ -28,8 +28,6 @@ export const D_FREE = D_HOT + 8;
 export const D_COUNT = D_HOT + 12;
 /** The leaf that was made last, as the directory has it. */
 export const D_LAST_LEAF = D_HOT + 16;
-/** What D_HOT is in a run that does not begin with the records of another. */
-export const D_HOT_USUALLY = D_HOT + 20;
 
 export const FIRST_FREE = D_HOT + 64;
 

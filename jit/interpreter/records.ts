@@ -3,7 +3,6 @@ import {
   D_COUNT,
   D_FREE,
   D_HOT,
-  D_HOT_USUALLY,
   D_LAST_LEAF,
   D_LOCK,
   FIRST_FREE,
@@ -26,10 +25,6 @@ import {
 import { H_LEAVE, H_TRANSLATED } from "./shape.js";
 
 export const GRANULE = 1 << GRANULE_BITS;
-
-/** How much oftener code must run to be translated at the start of a run that begins with the records of another. */
-const PATIENCE = 8;
-const MAX_HOT = 1 << 15;
 
 /** Control hardly ever goes over an edge that is followed less than once in so many times. */
 const RARE = 64;
@@ -72,7 +67,6 @@ export class Records {
     const memory = new WebAssembly.Memory({ initial: RECORD_PAGES, maximum: RECORD_PAGES, shared: true });
     const words = new Int32Array(memory.buffer);
     words[D_HOT / 4] = hot - 1;
-    words[D_HOT_USUALLY / 4] = hot - 1;
     words[D_FREE / 4] = FIRST_FREE;
     return memory;
   }
@@ -129,8 +123,7 @@ export class Records {
    * what is called once a turn of a loop is about as hot as its caller. What an earlier run translated counts no more.
    */
   isNearlyHot(pc: number): boolean {
-    const hot = this.handlerAt(pc) === H_TRANSLATED ? D_HOT_USUALLY : D_HOT;
-    return this.timesAt(pc) * 2 > this.words[hot / 4]!;
+    return this.timesAt(pc) * 2 > this.words[D_HOT / 4]!;
   }
   handlerAt(pc: number): number {
     const record = this.find(pc);
@@ -231,14 +224,7 @@ export class Records {
     this.words[D_LAST_LEAF / 4] = leaves.length ? leaves[leaves.length - 1]! : 0;
     this.words[D_FREE / 4] = FIRST_FREE + bytes;
     this.words[D_COUNT / 4] = count;
-    // What did not get hot in the run that wrote it is not likely to in this one, if both are short.
-    this.words[D_HOT / 4] = Math.min((this.words[D_HOT_USUALLY / 4]! + 1) * PATIENCE, MAX_HOT) - 1;
     return true;
-  }
-
-  /** From now on code need not run oftener than usual to be translated. */
-  endPatience(): void {
-    this.words[D_HOT / 4] = this.words[D_HOT_USUALLY / 4]!;
   }
 
   /** Forgets what was read into the views of `beginLoad`. */

@@ -32,6 +32,9 @@ export interface KnownCode {
 }
 export const NOTHING_KNOWN: KnownCode = { modules: 0, instructions: 0 };
 
+/** How many times fewer than those known may be new instructions for which alone no pack is written: nearly every run has some. */
+const FEW = 256;
+
 export class CodeCache {
   readonly directory: string;
   private readonly limitBytes: number;
@@ -67,8 +70,8 @@ export class CodeCache {
   }
 
   /**
-   * When the process has ended: keeps code under `key` if there is any beyond what is `known`, unless another run has
-   * kept more in the meantime.
+   * When the process has ended: keeps code under `key` if there is enough beyond what is `known` (a module, or more than
+   * a few instructions), unless another run has kept more in the meantime.
    * @param isProgram true for addresses whose code comes from the program's file
    */
   save(
@@ -78,12 +81,13 @@ export class CodeCache {
     program: string,
     isProgram: (pc: number) => boolean,
   ): void {
-    if (arena.moduleCount <= FIRST_MODULE + known.modules && records.count <= known.instructions) return;
+    const enough = known.instructions + known.instructions / FEW;
+    if (arena.moduleCount <= FIRST_MODULE + known.modules && records.count <= enough) return;
     records.snapshot(
       (pc) => isProgram(pc) && !arena.wasChanged(pc),
       (decoded) => {
         const code = arena.snapshot(known.modules);
-        if (code.fresh || decoded.size.count > known.instructions) this.keep(key, code, decoded, program);
+        if (code.fresh || decoded.size.count > enough) this.keep(key, code, decoded, program);
       },
     );
   }
