@@ -13,8 +13,8 @@ const NEWS = 5;
 /** Offers made and taken, modulo 2^32. */
 const OFFERED = 6;
 const TAKEN = 7;
-/** How many offers there have to be before a translator is started for them. */
-const DEMAND = 8;
+/** How many more offers there have to be before a translator is started for them. */
+const PATIENCE = 8;
 const OFFERS_AT = 9;
 const MAX_OFFERS = 1024;
 
@@ -36,11 +36,11 @@ export class TranslationChannel {
 
   /** From now on no translator is started for fewer offers than that; a request does not wait for them. */
   startAfter(offers: number): void {
-    Atomics.store(this.words, DEMAND, offers);
+    Atomics.store(this.words, PATIENCE, offers);
   }
   /** True if there have been so many offers that a translator is worth starting. */
   get isInDemand(): boolean {
-    return Atomics.load(this.words, OFFERED) >= Atomics.load(this.words, DEMAND);
+    return Atomics.load(this.words, PATIENCE) <= 0;
   }
 
   /** True for exactly one caller: the one that has to see to it that a translator is started. */
@@ -66,6 +66,7 @@ export class TranslationChannel {
   /** Proposes the region at `pc`. It is forgotten if too many wait already: what is hot is proposed again. */
   offer(pc: number): void {
     const { words } = this;
+    if (!this.isInDemand) Atomics.sub(words, PATIENCE, 1);
     if (Atomics.load(words, OFFERED) - Atomics.load(words, TAKEN) >= MAX_OFFERS / 2) return;
     Atomics.store(words, OFFERS_AT + (Atomics.add(words, OFFERED, 1) & (MAX_OFFERS - 1)), pc | 0);
     this.announce();

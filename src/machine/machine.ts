@@ -82,11 +82,13 @@ const KNOWN_WORKERS = 16;
 const QUEUE_MS = 10;
 
 /**
- * How often a run that begins with the code of another finds something hot that the other did not translate, before it starts
- * a translator: that takes 0.3 s of a processor and 60 MB. A run much like the other needs none; one that does other things
- * comes to so many within its first tenths of a second, and to more later for what stays hot.
+ * A run that begins with the code of another starts a translator when it has found as many things hot that the other did not
+ * translate as this share of the modules known, or so many: a translator takes 0.3 s of a processor and 60 MB before it is of
+ * any use. A run much like the other needs none; one that does other things soon comes to so many, and to more later for what
+ * stays hot.
  */
-const OFFERS_BEYOND_KNOWN = 256;
+const OFFERS_PER_MODULE = 1 / 4;
+const LEAST_OFFERS = 64;
 
 const cpuMemory = (): WebAssembly.Memory => sharedMemory(CPU_PAGES);
 
@@ -172,8 +174,9 @@ export class Machine implements Scheduler {
    */
   async run(loadCode?: () => Promise<void>): Promise<Ending> {
     await loadCode?.();
-    if (this.arena.moduleCount > FIRST_MODULE)
-      new TranslationChannel(this.parts.channel).startAfter(OFFERS_BEYOND_KNOWN);
+    const known = this.arena.moduleCount - FIRST_MODULE;
+    const patience = Math.max(LEAST_OFFERS, Math.floor(known * OFFERS_PER_MODULE));
+    if (known > 0) new TranslationChannel(this.parts.channel).startAfter(patience);
     else if (!this.parts.interprets) this.startTranslator();
     this.resume(this.firstSlot);
     return this.ending;
