@@ -18,6 +18,9 @@ const PATIENCE = 8;
 const OFFERS_AT = 9;
 const MAX_OFFERS = 1024;
 
+/** How long the translator rests at most: V8 may be waiting for its thread to collect garbage (see runtime-shims/lock.ts). */
+const NAP_MS = 1000;
+
 const IDLE = 0;
 const ASKED = 1;
 const ANSWERED = 2;
@@ -85,7 +88,7 @@ export class TranslationChannel {
       } else {
         const pc = this.takeOffer();
         if (pc) translate(pc);
-        else Atomics.wait(words, NEWS, news);
+        else Atomics.wait(words, NEWS, news, NAP_MS);
       }
     }
   }

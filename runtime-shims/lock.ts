@@ -1,3 +1,9 @@
+/**
+ * How long a thread waits at most before it looks again. V8's background compilers, four for all threads of a process, may
+ * need memory of the thread that they compile for, and wait until that thread collects garbage: it does so when it wakes.
+ */
+export const NAP_MS = 1000;
+
 /** A mutual-exclusion lock in a word of shared memory: 0 free, 1 held, 2 held with waiters. Not recursive. */
 export class Lock {
   readonly #words: Int32Array;

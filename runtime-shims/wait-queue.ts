@@ -1,7 +1,7 @@
 import { ERESTARTSYS, ETIMEDOUT } from "./errno.js";
 import type { Scheduler } from "./hooks.js";
 import { header, type KernelMemory, sections, WAIT_BUCKET_WORDS, WAIT_BUCKETS } from "./kernel-memory.js";
-import { acquireWord, releaseWord } from "./lock.js";
+import { acquireWord, NAP_MS, releaseWord } from "./lock.js";
 import { THREAD_LEAVES } from "./outcome.js";
 import { interrupted } from "./signals.js";
 import { parking, row, rowOf, type Thread } from "./threads.js";
@@ -126,11 +126,11 @@ export const parkQueued = (thread: Thread, deadlineNs: number): 0 | typeof INTER
     if (Atomics.load(words, thread.row + row.waiting) === 0) return 0;
     if (interrupted(thread)) return leave(thread) ? INTERRUPTED : 0;
     if (deadlineNs === Infinity) {
-      Atomics.wait(words, park, parking.waits);
+      Atomics.wait(words, park, parking.waits, NAP_MS);
     } else {
       const remaining = deadlineNs - clock.monotonicNs();
       if (remaining <= 0) return leave(thread) ? TIMED_OUT : 0;
-      Atomics.wait(words, park, parking.waits, remaining / 1e6);
+      Atomics.wait(words, park, parking.waits, Math.min(remaining / 1e6, NAP_MS));
     }
   }
 };
@@ -154,7 +154,7 @@ export const parkLending = (thread: Thread): 0 | typeof INTERRUPTED | typeof THR
     }
     // Who puts a thread into the machine's queue looks for such a Worker after it: one of the two sees the other.
     if (Atomics.load(words, header.runnable) > 0) claimWorker(words, thread.slot);
-    else Atomics.wait(words, park, parking.lends);
+    else Atomics.wait(words, park, parking.lends, NAP_MS);
   }
 };
 

@@ -1,5 +1,4 @@
-import { spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
+import { spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -202,38 +201,6 @@ describe("gojit", () => {
     chmodSync(path, 0);
     expect(gojit("run", path)).toMatchObject({ status: 126 });
   });
-
-  it.skipIf(process.platform !== "linux")(
-    "a large program's run begins anew, as the same process, and its program sees nothing of it",
-    async () => {
-      const large = unpack(guestVersions().at(-1)!, "guests");
-      const names = ["MALLOC_ARENA_MAX", "GOJIT_RESTARTED"];
-      const variables = (own: Record<string, string>) => {
-        const env = { ...process.env, ...own };
-        return spawnSync(process.execPath, [main, "run", "--env-all", large, "env", ...names], {
-          encoding: "utf8",
-          env,
-        });
-      };
-      for (const [own, seen] of [
-        [{}, 'set=false ""'],
-        [{ MALLOC_ARENA_MAX: "7" }, 'set=true "7"'],
-      ] as const) {
-        const { status, stdout } = variables(own);
-        expect(status).toBe(0);
-        expect(stdout).toContain(`MALLOC_ARENA_MAX ${seen}\nGOJIT_RESTARTED set=false ""\n`);
-      }
-      const child = spawn(process.execPath, [main, "run", large, "cat"], { stdio: ["pipe", "pipe", "inherit"] });
-      child.stdin.write("there");
-      const [answer] = (await once(child.stdout, "data")) as [Buffer];
-      expect(answer.toString()).toBe("there");
-      expect(readFileSync(`/proc/${child.pid}/cmdline`, "latin1").split("\0")).toContainEqual(
-        expect.stringMatching(/^--v8-pool-size=[1-4]$/),
-      );
-      child.stdin.end();
-      expect(await once(child, "close")).toEqual([0, null]);
-    },
-  );
 
   it("inspects a program, as text and as JSON", () => {
     const text = gojit("inspect", hello);

@@ -19,7 +19,6 @@ import type { ReportTarget } from "./options.js";
 import { programCache, type ProgramCache } from "./program-cache.js";
 import { createPrivateTmp, hostPermissionSource } from "./host-permissions.js";
 import { loadProgram, type LoadedProgram } from "./load-program.js";
-import { restartIfLarge } from "./restart.js";
 import { checkGrants, decidePermissions, guestPathOf } from "./permissions.js";
 
 /**
@@ -73,7 +72,6 @@ export async function runCommand(
 ): Promise<number> {
   const { options, words } = parsed;
   checkEngine();
-  restartIfLarge(words[0]!);
   const program = loadProgram(words[0]!);
   const observer = await observe?.(program);
   const source = hostPermissionSource(program.realPath);

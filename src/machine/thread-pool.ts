@@ -4,7 +4,7 @@
  * CPU block `i` for its whole life.
  */
 import { header, MAX_THREADS } from "../../runtime-shims/kernel-memory.js";
-import { acquireWord, releaseWord } from "../../runtime-shims/lock.js";
+import { acquireWord, NAP_MS, releaseWord } from "../../runtime-shims/lock.js";
 import { claimWorker } from "../../runtime-shims/wait-queue.js";
 
 /** Most Workers of any machine, and so guest threads at once. */
@@ -102,7 +102,7 @@ export class ThreadPool {
   /** The Worker's side: the slot of the next thread that it is to run. Waits for one. */
   next(worker: number): number {
     for (;;) {
-      Atomics.wait(this.words, STATE_AT + worker, IDLE);
+      Atomics.wait(this.words, STATE_AT + worker, IDLE, NAP_MS);
       const slot = this.hold(() => this.take(worker));
       if (slot >= 0) return slot;
     }
