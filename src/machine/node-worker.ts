@@ -10,12 +10,7 @@ export type GuestKind = "guest" | "remote";
 const GUEST_STACK_MB = 256;
 const TRANSLATOR_STACK_MB = 16;
 /** V8 counts the guest's 4 GiB as garbage to come, and collects at once when they are more than half of this. */
-const GUEST_HEAP_MB = 16 * 1024;
-/**
- * Far more than it needs, but V8 lets a heap with such a limit grow to less than four times what is live before it collects:
- * the translator's peak is 60 to 90 MB lower, and it takes no longer.
- */
-const TRANSLATOR_HEAP_MB = 2000;
+const HEAP_LIMIT_MB = 16 * 1024;
 /**
  * How much room a Worker's new objects get, of which V8 uses a third at a time. It would take tens of megabytes in each
  * Worker: a guest's makes few objects, and the translator takes no longer with so much (docs/memory.md).
@@ -51,7 +46,7 @@ export function startNodeWorker(kind: GuestKind | "translator", init?: WorkerIni
     workerData: init,
     argv: argument === undefined ? [] : [argument],
     resourceLimits: {
-      maxOldGenerationSizeMb: kind === "translator" ? TRANSLATOR_HEAP_MB : GUEST_HEAP_MB,
+      maxOldGenerationSizeMb: HEAP_LIMIT_MB,
       stackSizeMb: kind === "translator" ? TRANSLATOR_STACK_MB : GUEST_STACK_MB,
       maxYoungGenerationSizeMb: kind === "translator" ? TRANSLATOR_YOUNG_MB : GUEST_YOUNG_MB,
     },
