@@ -37,6 +37,8 @@ export const R11 = 11;
 
 /** MXCSR at a program's start: all exceptions masked, rounding to nearest. */
 export const MXCSR_DEFAULT = 0x1f80;
+/** Bits of MXCSR that may be set. */
+export const MXCSR_MASK = 0xffff;
 
 /** RFLAGS bits that a program may change (CF PF AF ZF SF TF DF OF RF AC), as rt_sigreturn restores them. */
 export const USER_RFLAGS = 0x50dd5;

@@ -1,6 +1,7 @@
 import {
   type Cpu,
   MXCSR_DEFAULT,
+  MXCSR_MASK,
   R8,
   RAX,
   RBP,
@@ -29,6 +30,7 @@ const MCONTEXT = UC + 40;
 const UC_MASK = UC + 296;
 const INFO = UC + 304;
 const FXSAVE_BYTES = 512;
+const FXSAVE_MXCSR = 24;
 const FXSAVE_XMM = 160;
 const RED_ZONE = 128;
 
@@ -129,9 +131,15 @@ const writeFpState = (thread: Thread, at: number): void => {
   const memory = thread.process.memory;
   memory.fill(at, FXSAVE_BYTES, 0);
   memory.setUint16(at, 0x37f);
-  memory.setUint32(at + 24, MXCSR_DEFAULT);
-  memory.setUint32(at + 28, 0xffff);
+  memory.setUint32(at + FXSAVE_MXCSR, thread.cpu.mxcsr);
+  memory.setUint32(at + FXSAVE_MXCSR + 4, MXCSR_MASK);
   memory.store(at + FXSAVE_XMM, thread.cpu.xmm);
+};
+
+/** The state that a handler starts with, and that rt_sigreturn leaves where the context has none. */
+const resetFpState = (cpu: Cpu): void => {
+  cpu.xmm.fill(0);
+  cpu.mxcsr = MXCSR_DEFAULT;
 };
 
 /**
@@ -172,12 +180,8 @@ export const pushFrame = (thread: Thread, action: HandlerAction, info: SignalInf
   writeRegister(cpu, RAX, 0);
   cpu.rip = action.handler;
   cpu.rflags = cpu.rflags & ~RFLAGS_CLEARED;
+  resetFpState(cpu);
   return true;
-};
-
-const restoreFpState = (cpu: Cpu, area: Uint8Array | undefined): void => {
-  if (area === undefined) cpu.xmm.fill(0);
-  else cpu.xmm.set(area.subarray(FXSAVE_XMM, FXSAVE_XMM + 256));
 };
 
 /** What rt_sigreturn found in the frame besides the registers, which are already restored. */
@@ -190,7 +194,7 @@ export interface RestoredFrame {
 
 /**
  * Restores all registers from the frame at RSP − 8.
- * @returns undefined when the frame cannot be read; nothing has changed then.
+ * @returns undefined when the frame cannot be read or has an MXCSR with reserved bits; nothing has changed then.
  */
 export const popFrame = (thread: Thread): RestoredFrame | undefined => {
   const { cpu } = thread;
@@ -199,7 +203,10 @@ export const popFrame = (thread: Thread): RestoredFrame | undefined => {
   if (!memory.readable(frame, FRAME_BYTES)) return undefined;
   const context = frame + MCONTEXT;
   const fpState = memory.getUint64(context + 8 * SLOT_FPSTATE);
-  if (fpState !== 0 && !memory.readable(fpState, FXSAVE_BYTES)) return undefined;
+  if (fpState !== 0) {
+    if (!memory.readable(fpState, FXSAVE_BYTES)) return undefined;
+    if ((memory.getUint32(fpState + FXSAVE_MXCSR) & ~MXCSR_MASK) !== 0) return undefined;
+  }
   slotRegisters.forEach((register, slot) => {
     cpu.gpr32[2 * register] = memory.getUint32(context + 8 * slot);
     cpu.gpr32[2 * register + 1] = memory.getUint32(context + 8 * slot + 4);
@@ -207,10 +214,12 @@ export const popFrame = (thread: Thread): RestoredFrame | undefined => {
   cpu.rip = memory.getUint64(context + 8 * SLOT_RIP);
   const flags = memory.getUint32(context + 8 * SLOT_FLAGS);
   cpu.rflags = (cpu.rflags & ~USER_RFLAGS) | (flags & USER_RFLAGS);
-  restoreFpState(
-    cpu,
-    fpState === 0 ? undefined : memory.bytes.subarray(fpState - GUEST_BASE, fpState - GUEST_BASE + FXSAVE_BYTES),
-  );
+  if (fpState === 0) resetFpState(cpu);
+  else {
+    const xmm = fpState - GUEST_BASE + FXSAVE_XMM;
+    cpu.xmm.set(memory.bytes.subarray(xmm, xmm + cpu.xmm.length));
+    cpu.mxcsr = memory.getUint32(fpState + FXSAVE_MXCSR);
+  }
   return {
     mask: { lo: memory.getInt32(frame + UC_MASK), hi: memory.getInt32(frame + UC_MASK + 4) },
     stackBase: memory.getUint64(frame + UC_STACK),

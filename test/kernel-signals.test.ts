@@ -107,6 +107,7 @@ describe("frames", () => {
       if (register !== RSP) cpu.gpr[register] = 0x1111_2222_3333_4400n + BigInt(register);
     }
     cpu.xmm.forEach((_, index) => (cpu.xmm[index] = index));
+    cpu.mxcsr = 0x5f80;
     cpu.rip = 0x401042;
     cpu.rflags = 0x246 | 0x400;
     const before = { gpr: cpu.gpr.slice(), xmm: cpu.xmm.slice() };
@@ -131,8 +132,11 @@ describe("frames", () => {
     expect([memory.getInt32(selectors), memory.getInt32(selectors + 4)]).toEqual([0x33, 0x2b_0000]);
     expect(greg(20)).toBe(14);
     expect(greg(22)).toBe(8);
+    expect([memory.getInt32(greg(23) + 24), memory.getInt32(greg(23) + 28)]).toEqual([0x5f80, 0xffff]);
     expect(memory.load(greg(23) + 160, 256)).toEqual(new Uint8Array(before.xmm));
     expect(memory.getUint64(context + 296)).toBe(0);
+    // A handler starts with a processor as new.
+    expect([cpu.mxcsr, ...cpu.xmm]).toEqual([0x1f80, ...new Uint8Array(256)]);
 
     // As Go's handler does it: the context is edited to go on in sigpanic.
     cpu.gpr.fill(0n, 0, RSP);
@@ -144,7 +148,35 @@ describe("frames", () => {
     expect(cpu.rflags & 0xfff).toBe(0x646);
     expect(cpu.gpr).toEqual(before.gpr);
     expect(cpu.xmm).toEqual(before.xmm);
+    expect(cpu.mxcsr).toBe(0x5f80);
     expect(getMask(guest)).toBe(0);
+  });
+
+  test("rt_sigreturn takes SSE state from the frame, initial state where there is none, and none that no processor takes", () => {
+    const guest = newGuest();
+    const { thread, process } = guest;
+    const { cpu } = thread;
+    install(guest, SIGUSR1, SA_SIGINFO);
+    const enter = (): number => {
+      cpu.mxcsr = 0x3f80;
+      cpu.xmm.fill(0xab);
+      cpu.rip = 0x401002;
+      expect(self(guest, SIGUSR1)).toBe(REPLACED);
+      return readRegister(cpu, RDX) + 40 + 8 * 23;
+    };
+    const edited = process.memory.getUint64(enter());
+    process.memory.setUint32(edited + 24, 0x7f80);
+    expect(sigreturn(thread)).toBe(REPLACED);
+    expect([cpu.mxcsr, cpu.xmm[80]]).toEqual([0x7f80, 0xab]);
+
+    process.memory.setUint64(enter(), 0);
+    expect(sigreturn(thread)).toBe(REPLACED);
+    expect([cpu.mxcsr, cpu.xmm[80]]).toEqual([0x1f80, 0]);
+
+    const reserved = process.memory.getUint64(enter());
+    process.memory.setUint32(reserved + 24, 0x1_1f80);
+    sigreturn(thread);
+    expect(guest.log.exits).toEqual([SIGSEGV]);
   });
 
   test("without an alternate stack the frame leaves the red zone alone", () => {
