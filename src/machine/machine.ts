@@ -176,7 +176,7 @@ export class Machine implements Scheduler {
     await loadCode?.();
     const known = this.arena.moduleCount - FIRST_MODULE;
     const patience = Math.max(LEAST_OFFERS, Math.floor(known * OFFERS_PER_MODULE));
-    if (known > 0) new TranslationChannel(this.parts.channel).startAfter(patience);
+    if (known > 0 || this.records.count > 0) new TranslationChannel(this.parts.channel).startAfter(patience);
     else if (!this.parts.interprets) this.startTranslator();
     this.resume(this.firstSlot);
     return this.ending;
