@@ -89,6 +89,8 @@ const QUEUE_MS = 10;
  */
 const OFFERS_PER_MODULE = 1 / 4;
 const LEAST_OFFERS = 64;
+/** From then on the next offer will do: what a run of that length takes for a translator does not matter to it. */
+const LONG_RUN_MS = 10_000;
 
 const cpuMemory = (): WebAssembly.Memory => sharedMemory(CPU_PAGES);
 
@@ -119,6 +121,7 @@ export class Machine implements Scheduler {
   private starting = 0;
   /** Most Workers that start at a time. */
   private readonly startsAtOnce: number;
+  private patienceTimer: ReturnType<typeof setTimeout> | undefined;
   private queueTimer: ReturnType<typeof setTimeout> | undefined;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private closed = false;
@@ -176,8 +179,11 @@ export class Machine implements Scheduler {
     await loadCode?.();
     const known = this.arena.moduleCount - FIRST_MODULE;
     const patience = Math.max(LEAST_OFFERS, Math.floor(known * OFFERS_PER_MODULE));
-    if (known > 0 || this.records.count > 0) new TranslationChannel(this.parts.channel).startAfter(patience);
-    else if (!this.parts.interprets) this.startTranslator();
+    const channel = new TranslationChannel(this.parts.channel);
+    if (known > 0 || this.records.count > 0) {
+      channel.startAfter(patience);
+      this.patienceTimer = setTimeout(() => channel.startAfter(0), LONG_RUN_MS);
+    } else if (!this.parts.interprets) this.startTranslator();
     this.resume(this.firstSlot);
     return this.ending;
   }
@@ -245,6 +251,7 @@ export class Machine implements Scheduler {
     this.closed = true;
     clearTimeout(this.timer);
     clearTimeout(this.queueTimer);
+    clearTimeout(this.patienceTimer);
     for (const worker of this.workers) worker.terminate();
     this.workers.length = 0;
   }
