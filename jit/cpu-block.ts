@@ -21,8 +21,10 @@ export const CPU_POLL = 432;
 export const CPU_TRAP_VECTOR = 436;
 /** Always 0, 64 bits: the base or index of interpreted addresses that have none. */
 export const CPU_ZERO = 440;
-/** MXCSR XOR its default 0x1F80, 32 bits. */
+/** MXCSR XOR its default, 32 bits: a zeroed block holds the default. */
 export const CPU_MXCSR = 472;
+/** Round to nearest, all exceptions masked. Arithmetic always works so, whatever LDMXCSR loaded (docs/quirks.md). */
+export const DEFAULT_MXCSR = 0x1f80;
 
 /** Guest instructions that translated code has come to, where it counts them; 64 bits. */
 export const CPU_EXECUTED = 480;

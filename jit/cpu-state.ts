@@ -1,12 +1,19 @@
 /** A thread's registers as the machine's other parts read and write them, over the CPU block. */
-import { CPU_EXECUTED, CPU_FLAGS, CPU_FS_BASE, CPU_GPR, CPU_MXCSR, CPU_POLL, CPU_RIP, CPU_XMM } from "./cpu-block.js";
+import {
+  CPU_EXECUTED,
+  CPU_FLAGS,
+  CPU_FS_BASE,
+  CPU_GPR,
+  CPU_MXCSR,
+  CPU_POLL,
+  CPU_RIP,
+  CPU_XMM,
+  DEFAULT_MXCSR,
+} from "./cpu-block.js";
 import { FLAG_BITS } from "./registers.js";
 
 /** Bit 1 of RFLAGS is always set, and so are interrupts in user mode. */
 const FIXED_RFLAGS = 0x202;
-
-/** What the CPU block's MXCSR is combined with. */
-const DEFAULT_MXCSR = 0x1f80;
 
 /** Makes the thread whose CPU block this is come to its dispatcher. */
 export function setPollWord(cpuMemory: WebAssembly.Memory): void {

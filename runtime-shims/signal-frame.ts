@@ -1,5 +1,4 @@
 import {
-  type Cpu,
   MXCSR_DEFAULT,
   MXCSR_MASK,
   R8,
@@ -136,12 +135,6 @@ const writeFpState = (thread: Thread, at: number): void => {
   memory.store(at + FXSAVE_XMM, thread.cpu.xmm);
 };
 
-/** The state that a handler starts with, and that rt_sigreturn leaves where the context has none. */
-const resetFpState = (cpu: Cpu): void => {
-  cpu.xmm.fill(0);
-  cpu.mxcsr = MXCSR_DEFAULT;
-};
-
 /**
  * Pushes the frame and sets the registers so that the thread goes on in the handler.
  * @param mask the signal mask that rt_sigreturn puts back.
@@ -180,7 +173,9 @@ export const pushFrame = (thread: Thread, action: HandlerAction, info: SignalInf
   writeRegister(cpu, RAX, 0);
   cpu.rip = action.handler;
   cpu.rflags = cpu.rflags & ~RFLAGS_CLEARED;
-  resetFpState(cpu);
+  // The kernel's fpu__clear_user_states: a handler starts with initial SSE state.
+  cpu.xmm.fill(0);
+  cpu.mxcsr = MXCSR_DEFAULT;
   return true;
 };
 
@@ -203,10 +198,10 @@ export const popFrame = (thread: Thread): RestoredFrame | undefined => {
   if (!memory.readable(frame, FRAME_BYTES)) return undefined;
   const context = frame + MCONTEXT;
   const fpState = memory.getUint64(context + 8 * SLOT_FPSTATE);
-  if (fpState !== 0) {
-    if (!memory.readable(fpState, FXSAVE_BYTES)) return undefined;
-    if ((memory.getUint32(fpState + FXSAVE_MXCSR) & ~MXCSR_MASK) !== 0) return undefined;
-  }
+  if (fpState !== 0 && !memory.readable(fpState, FXSAVE_BYTES)) return undefined;
+  // Read once: other threads may write there. A context without SSE state stands for the initial one.
+  const mxcsr = fpState === 0 ? MXCSR_DEFAULT : memory.getUint32(fpState + FXSAVE_MXCSR);
+  if ((mxcsr & ~MXCSR_MASK) !== 0) return undefined;
   slotRegisters.forEach((register, slot) => {
     cpu.gpr32[2 * register] = memory.getUint32(context + 8 * slot);
     cpu.gpr32[2 * register + 1] = memory.getUint32(context + 8 * slot + 4);
@@ -214,12 +209,10 @@ export const popFrame = (thread: Thread): RestoredFrame | undefined => {
   cpu.rip = memory.getUint64(context + 8 * SLOT_RIP);
   const flags = memory.getUint32(context + 8 * SLOT_FLAGS);
   cpu.rflags = (cpu.rflags & ~USER_RFLAGS) | (flags & USER_RFLAGS);
-  if (fpState === 0) resetFpState(cpu);
-  else {
-    const xmm = fpState - GUEST_BASE + FXSAVE_XMM;
-    cpu.xmm.set(memory.bytes.subarray(xmm, xmm + cpu.xmm.length));
-    cpu.mxcsr = memory.getUint32(fpState + FXSAVE_MXCSR);
-  }
+  const xmm = fpState - GUEST_BASE + FXSAVE_XMM;
+  if (fpState === 0) cpu.xmm.fill(0);
+  else cpu.xmm.set(memory.bytes.subarray(xmm, xmm + cpu.xmm.length));
+  cpu.mxcsr = mxcsr;
   return {
     mask: { lo: memory.getInt32(frame + UC_MASK), hi: memory.getInt32(frame + UC_MASK + 4) },
     stackBase: memory.getUint64(frame + UC_STACK),

@@ -1,4 +1,4 @@
-/** The record memory: the threshold, how often code runs before it is translated; what is decoded. */
+/** The record memory: what is hot in another run, and what is decoded. */
 import { expect, test } from "vitest";
 import { ENDED } from "../jit/executor.js";
 import { Records } from "../jit/interpreter/records.js";

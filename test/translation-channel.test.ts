@@ -14,7 +14,7 @@ test("a translator is in demand at once, or from so many offers on, and one thre
   expect([other.claimStart(), channel.claimStart()]).toEqual([true, false]);
 });
 
-test("offers that nobody takes are forgotten beyond a limit, and still ask for a translator", () => {
+test("offers ask for a translator even where so many wait that they are forgotten", () => {
   const channel = new TranslationChannel(TranslationChannel.allocate());
   channel.startAfter(256);
   for (let pc = 0; pc < 10_000; pc++) channel.offer(pc);

@@ -1,12 +1,10 @@
 /** MXCSR and the FXSAVE area. */
-import { CPU_MXCSR } from "../cpu-block.js";
+import { CPU_MXCSR, DEFAULT_MXCSR } from "../cpu-block.js";
 import { ALL_GPR, ALL_REGISTERS } from "../registers.js";
 import { CPU, GUEST, i32, i64, v128, type Expr } from "../wasm.js";
 import type { Access, InstructionEntry } from "./entry.js";
 import { VECTOR_GP, type Lifter, type Place } from "./lifter.js";
 
-/** Round to nearest, all exceptions masked. Arithmetic always works so, whatever LDMXCSR loaded (docs/quirks.md). */
-export const DEFAULT_MXCSR = 0x1f80;
 /** Bits that may be set; LDMXCSR with others raises #GP. */
 const MXCSR_MASK = 0xffff;
 
@@ -16,7 +14,6 @@ const FXSAVE_XMM = 160;
 /** x87 control word after reset. */
 const DEFAULT_FCW = 0x037f;
 
-/** The CPU block keeps the difference from the default, so that a zeroed block holds it. */
 const readMxcsr = ({ w }: Lifter): Expr =>
   w.i32.xor(w.load(CPU, i32, 4, w.i32.const(0), CPU_MXCSR), w.i32.const(DEFAULT_MXCSR));
 function writeMxcsr(lifter: Lifter, value: Expr): void {

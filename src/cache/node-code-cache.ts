@@ -32,8 +32,8 @@ export interface KnownCode {
 }
 export const NOTHING_KNOWN: KnownCode = { modules: 0, instructions: 0 };
 
-/** How many times fewer than those known may be new instructions for which alone no pack is written: nearly every run has some. */
-const FEW = 256;
+/** No pack is written for new instructions alone that are less than this share of those known: nearly every run has some. */
+const FEW = 1 / 256;
 
 export class CodeCache {
   readonly directory: string;
@@ -81,7 +81,7 @@ export class CodeCache {
     program: string,
     isProgram: (pc: number) => boolean,
   ): void {
-    const enough = known.instructions + known.instructions / FEW;
+    const enough = known.instructions * (1 + FEW);
     if (arena.moduleCount <= FIRST_MODULE + known.modules && records.count <= enough) return;
     records.snapshot(
       (pc) => isProgram(pc) && !arena.wasChanged(pc),

@@ -178,12 +178,11 @@ export class Machine implements Scheduler {
   async run(loadCode?: () => Promise<void>): Promise<Ending> {
     await loadCode?.();
     const known = this.arena.moduleCount - FIRST_MODULE;
-    const patience = Math.max(LEAST_OFFERS, Math.floor(known * OFFERS_PER_MODULE));
     const channel = new TranslationChannel(this.parts.channel);
     if (known > 0 || this.records.count > 0) {
-      channel.startAfter(patience);
+      channel.startAfter(Math.max(LEAST_OFFERS, Math.floor(known * OFFERS_PER_MODULE)));
       this.patienceTimer = setTimeout(() => channel.startAfter(0), LONG_RUN_MS);
-    } else if (!this.parts.interprets) this.startTranslator();
+    } else if (!this.parts.interprets && channel.claimStart()) this.startTranslator();
     this.resume(this.firstSlot);
     return this.ending;
   }
@@ -257,7 +256,6 @@ export class Machine implements Scheduler {
   }
 
   private startTranslator(): void {
-    new TranslationChannel(this.parts.channel).claimStart();
     this.start({ kind: "translator", parts: this.parts });
   }
   private startWaiting(): void {
@@ -325,7 +323,7 @@ export class Machine implements Scheduler {
         this.kick(message.slot);
         break;
       case "translator":
-        this.start({ kind: "translator", parts: this.parts });
+        this.startTranslator();
         break;
       case "timers":
         this.armTimers();
