@@ -76,18 +76,20 @@ export class TranslationChannel {
   }
 
   /** The translator's side: waits for requests for ever. */
-  serve(translate: (pc: number) => boolean): never {
+  serve(translate: (pc: number, more: () => number) => boolean): never {
     const { words } = this;
+    const more = (): number => (Atomics.load(words, STATE) === ASKED ? 0 : this.takeOffer());
     for (;;) {
       const news = Atomics.load(words, NEWS);
       if (Atomics.load(words, STATE) === ASKED) {
-        const published = translate(Atomics.load(words, PC) >>> 0);
+        // Whoever asks waits for this one.
+        const published = translate(Atomics.load(words, PC) >>> 0, () => 0);
         Atomics.store(words, RESULT, published ? 1 : 0);
         Atomics.store(words, STATE, ANSWERED);
         Atomics.notify(words, STATE);
       } else {
         const pc = this.takeOffer();
-        if (pc) translate(pc);
+        if (pc) translate(pc, more);
         else Atomics.wait(words, NEWS, news, NAP_MS);
       }
     }

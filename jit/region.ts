@@ -119,6 +119,8 @@ const MAX_TABLE = 512;
 /** So often at most a long function is inlined: without a limit, large programs have twice the code. */
 const MOST_COPIES = 16;
 const RECENT_ITEMS = 8_000;
+/** Hot callees that are kept. With twice as many the translator of a large program takes 20 MB more. */
+const RECENT_CALLEES = 512;
 /** Instructions behind an exit that are looked at for what they read. */
 const LOOK_AHEAD = 12;
 /** Opcode of the instruction that takes all flags from the stack. */
@@ -234,6 +236,13 @@ interface Explored {
   readonly tables: ReadonlyMap<number, { index: number; targets: number[] }>;
 }
 
+/** What was found of a callee with a limit, where control leaves it: true once it does not hardly ever do that. */
+interface HotCallee {
+  readonly region: Region;
+  readonly limit: number;
+  readonly leaves: readonly (() => boolean)[];
+}
+
 /** Finds regions; one instance can be used for any number of them. */
 export class RegionFinder {
   private readonly decoder = new InstructionDecoder();
@@ -245,6 +254,8 @@ export class RegionFinder {
   private readonly items = new Map<number, Item>();
   /** By entry: what was found of a callee with the largest limit that was asked for. */
   private readonly callees = new Map<number, { readonly region: Region | null; readonly limit: number }>();
+  /** By entry: what was found lately of hot callees, which many callers inline. */
+  private readonly hotCallees = new Map<number, HotCallee>();
   /**
    * By entry: the largest limit that was too small for what the program had come to of a callee, which becomes hardly
    * ever less.
@@ -284,6 +295,7 @@ export class RegionFinder {
   forget(): void {
     this.items.clear();
     this.callees.clear();
+    this.hotCallees.clear();
     this.tooLarge.clear();
     this.flagKeepers.clear();
   }
@@ -304,8 +316,28 @@ export class RegionFinder {
   /** The same, of what the program has come to by now. */
   private findHotCallee(pc: number, limit: number): Region | null {
     if ((this.tooLarge.get(pc) ?? -1) >= limit) return null;
-    const region = this.findAlone(pc, limit + 1, this.profile);
-    if (region && region.instructionCount <= limit) return region;
+    const known = this.hotCallees.get(pc);
+    if (known?.limit === limit && !known.leaves.some((isUsed) => isUsed())) return known.region;
+    const { isFollowed, isReached } = this.profile;
+    const leaves: (() => boolean)[] = [];
+    const region = this.findAlone(pc, limit + 1, {
+      ...this.profile,
+      isFollowed(branch, taken) {
+        const follows = isFollowed(branch, taken);
+        if (!follows) leaves.push(() => isFollowed(branch, taken));
+        return follows;
+      },
+      isReached(target) {
+        const reached = isReached(target);
+        if (!reached) leaves.push(() => isReached(target));
+        return reached;
+      },
+    });
+    if (region && region.instructionCount <= limit) {
+      if (this.hotCallees.size >= RECENT_CALLEES) this.hotCallees.clear();
+      this.hotCallees.set(pc, { region, limit, leaves });
+      return region;
+    }
     this.tooLarge.set(pc, limit);
     return null;
   }

@@ -70,6 +70,8 @@ export class Translator {
   private readonly options: TranslatorOptions;
   private readonly hooks: TranslatorHooks;
   private epoch = 0;
+  /** Found for a module that had no room for it, in code as it was at `epoch`. */
+  private left: Region | null = null;
 
   constructor(source: CodeSource, arena: CodeArena, options: TranslatorOptions, hooks: TranslatorHooks) {
     this.arena = arena;
@@ -80,18 +82,35 @@ export class Translator {
     this.emitter = new RegionEmitter(this.w, this.lifter, source, options.countsInstructions);
   }
 
-  /** Translates and publishes the region at `pc` and likely callees. False if nothing executable is there. */
-  translate(pc: number): boolean {
+  /**
+   * Translates and publishes the region at `pc` and likely callees. False if nothing executable is there.
+   * @param more gives addresses that are to be translated as well, or 0: as long as there are any, small regions share modules
+   */
+  translate(pc: number, more: () => number = () => 0): boolean {
+    const published = this.translateTogether([pc], more);
+    while (this.left) this.translateTogether([this.left.entry], more);
+    return published;
+  }
+
+  /**
+   * Makes one module, or none if all is translated.
+   * @param entries grows by what is taken from `more`
+   * @returns false if nothing executable is at the first of them
+   */
+  private translateTogether(entries: number[], more: () => number): boolean {
     let share = 1;
     for (;;) {
       const { epoch } = this.arena;
-      if (epoch !== this.epoch) this.finder.forget();
+      if (epoch !== this.epoch) {
+        this.finder.forget();
+        this.left = null;
+      }
       this.epoch = epoch;
-      if (this.arena.isTranslated(pc)) return true;
-      const regions = this.collect(pc, share);
-      if (regions.length === 0) return false;
+      const regions = this.collect(entries, more, share);
+      const found = regions[0]?.entry === entries[0] || this.arena.isTranslated(entries[0]!);
+      if (regions.length === 0) return found;
       try {
-        if (this.publish(regions, epoch) >= 0) return true;
+        if (this.publish(regions, epoch) >= 0) return found;
       } catch (error) {
         // Binaryen recurses as deep as blocks nest, and a page's Workers have small stacks.
         if (!(error instanceof RangeError) || share < SMALLEST_SHARE) throw error;
@@ -101,20 +120,41 @@ export class Translator {
   }
 
   /**
-   * The region at `pc` and, breadth first, the untranslated functions it calls, as far as the budget goes.
+   * The regions at `entries` and, breadth first, the untranslated functions they call, as far as the budget goes; then what
+   * `more` gives. What no longer fits of that is left for the next module.
    * @param share of the usual sizes
    */
-  private collect(pc: number, share: number): Region[] {
+  private collect(entries: number[], more: () => number, share: number): Region[] {
     const started = this.options.now();
+    const left = share === 1 ? this.left : null;
+    this.left = null;
     const regions: Region[] = [];
-    const queue = [pc];
-    const seen = new Set(queue);
+    const queue: number[] = [];
+    const seen = new Set<number>();
+    let next = 0;
     let budget = this.options.moduleInstructions * share;
-    while (queue.length && budget > 0) {
-      const entry = queue.shift()!;
-      const region = this.finder.find(entry, this.options.functionInstructions * share, share);
+    while (budget > 0) {
+      let entry = queue.shift();
+      const wanted = entry === undefined;
+      if (entry === undefined) {
+        if (next === entries.length) {
+          const another = more();
+          if (!another) break;
+          entries.push(another);
+        }
+        entry = entries[next++]!;
+        if (seen.has(entry)) continue;
+        seen.add(entry);
+      }
+      if (this.arena.isTranslated(entry)) continue;
+      const region =
+        left?.entry === entry ? left : this.finder.find(entry, this.options.functionInstructions * share, share);
       if (!region) continue;
-      if (regions.length && region.instructionCount > budget) continue;
+      if (regions.length && region.instructionCount > budget) {
+        if (!wanted) continue;
+        this.left = region;
+        break;
+      }
       budget -= region.instructionCount;
       regions.push(region);
       for (const callee of directCallees(region)) {

@@ -192,6 +192,40 @@ test("the rare ways of an inlined callee are detours", () => {
   ]);
 });
 
+test("a hot callee is found once, and again when the program comes to more of it", () => {
+  const code = sourceOf(
+    new Map([
+      [CODE, main],
+      [CALLEE, withRareWay],
+    ]),
+  );
+  let reads = 0;
+  let isRare = true;
+  const finder = new RegionFinder(
+    {
+      ...code,
+      read(pc, length) {
+        if (pc === CALLEE) reads++;
+        return code.read(pc, length);
+      },
+    },
+    { ...followsAll, isFollowed: ({ pc }, taken) => pc < CALLEE || !taken || !isRare },
+  );
+  /** How many there are, and whether the callee has been looked at for that. */
+  const detours = () => {
+    const before = reads;
+    const { blocks } = finder.find(CODE, 100)!;
+    return { detours: blocks.filter(({ end }) => end.kind === "detour").length, looked: reads > before };
+  };
+  expect(detours()).toEqual({ detours: 2, looked: true });
+  expect(detours()).toEqual({ detours: 2, looked: false });
+  isRare = false;
+  expect(detours()).toEqual({ detours: 0, looked: true });
+  expect(detours()).toEqual({ detours: 0, looked: false });
+  finder.forget();
+  expect(detours()).toEqual({ detours: 0, looked: true });
+});
+
 test.each([0, 64])("the rare ways of an inlined callee come back, hot %i", (hot) => {
   const turns = 10_240;
   // mov edi, esi; call; add ebx, eax; sub esi, 1; jnz; ret, to where no code is.

@@ -66,8 +66,8 @@ export function createTranslator(parts: TranslatorParts, now: () => number): Tra
 export function serveTranslation(parts: MachineParts, now: () => number): never {
   const translator = createTranslator(parts, now);
   const counters = parts.stats && new Counters(parts.stats.counters);
-  return new TranslationChannel(parts.channel).serve((pc) => {
-    const found = translator.translate(pc);
+  return new TranslationChannel(parts.channel).serve((pc, more) => {
+    const found = translator.translate(pc, more);
     if (counters) reportTranslation(counters, translator.counts);
     return found;
   });
