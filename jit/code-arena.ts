@@ -1,7 +1,8 @@
 /**
- * The code arena: all translated modules of a process in one SharedArrayBuffer, so that every thread can instantiate
- * what it meets. A *slot* is the table index of a region's function, the same in every thread; a slot is given to a
- * guest address when code first refers to it, and points to a module once the region is translated.
+ * The code arena: all translated modules of a process, so that every thread can instantiate what it meets. They are in
+ * one SharedArrayBuffer; what an earlier run has left stays in its file until a thread asks for it. A *slot* is the table
+ * index of a region's function, the same in every thread; a slot is given to a guest address when code first refers to it,
+ * and points to a module once the region is translated.
  *
  * One writer at a time (the translator, or the loader of the code cache before threads start); `invalidate` may come
  * from any thread. Readers need no lock: an address's slot never changes and modules are published after their bytes.
@@ -26,6 +27,12 @@ const H_LOCK = 4;
 // Bounds of all invalidated ranges; the lower one is stored complemented, so that 0 means none.
 const H_CHANGED_LOW = 5;
 const H_CHANGED_HIGH = 6;
+// Code before this offset is not in memory but in a file: its descriptor, and the position of offset 0.
+const H_FILE_BYTES = 7;
+const H_FILE = 8;
+const H_FILE_AT = 9;
+/** 1 if something in the file was not as it was written. */
+const H_DAMAGED = 10;
 const HEADER_WORDS = 16;
 
 // Words of a module record.
@@ -34,7 +41,9 @@ const M_LENGTH = 1;
 const M_MAP_LENGTH = 2;
 const M_DYNAMIC = 3;
 const M_FUNCTIONS = 4;
-const MODULE_WORDS = 5;
+/** Checksum of code and map; of modules that are in the file. */
+const M_CHECKSUM = 5;
+const MODULE_WORDS = 6;
 
 const HASH_AT = HEADER_WORDS;
 const SLOT_PC_AT = HASH_AT + HASH_SIZE;
@@ -70,6 +79,32 @@ export interface ArenaSize {
   readonly codeBytes: number;
 }
 
+/** Offsets of code that follows each other. */
+interface Run {
+  readonly from: number;
+  to: number;
+}
+
+/** How a platform reads files in which code is kept. */
+export interface CodeFiles {
+  /** Fills `into` from a position in an open file, which any thread may name. False if that cannot be. */
+  read(descriptor: number, position: number, into: Uint8Array): boolean;
+  /** 32 bits. */
+  checksum(bytes: Uint8Array): number;
+}
+
+/** Where the code of an earlier run stands. */
+export interface CodePlace {
+  readonly descriptor: number;
+  readonly position: number;
+}
+
+/** A file in which code was kept is not what it was. */
+export class DamagedCodeError extends Error {}
+
+/** What is read of a file at a time. */
+const CHUNK_BYTES = 1 << 20;
+
 /** A copy of what can be reused of an arena. */
 export interface ArenaSnapshot {
   readonly size: ArenaSize;
@@ -77,14 +112,19 @@ export interface ArenaSnapshot {
   readonly modules: number;
   /** True if there is a module beyond those known. */
   readonly fresh: boolean;
-  /** Bytes of the tables, then of the code; in the host's byte order, which is little-endian everywhere. */
-  readonly sections: readonly Uint8Array[];
+  /** Bytes of the tables, in the host's byte order, which is little-endian everywhere. */
+  readonly tables: readonly Uint8Array[];
+  /** The code, each piece valid until the next. Throws DamagedCodeError. */
+  readonly code: Iterable<Uint8Array>;
 }
 
 export class CodeArena {
   readonly buffer: SharedArrayBuffer;
   private readonly words: Int32Array;
   private readonly code: Uint8Array;
+  private readonly files: CodeFiles | undefined;
+  /** Of the module that was asked for. */
+  private scratch = new Uint8Array(1 << 14);
 
   /** Virtual size; host memory is committed as it is used. */
   static allocate(): SharedArrayBuffer {
@@ -95,8 +135,10 @@ export class CodeArena {
     return buffer;
   }
 
-  constructor(buffer: SharedArrayBuffer) {
+  /** @param files needed by who loads, saves, or links what was loaded */
+  constructor(buffer: SharedArrayBuffer, files?: CodeFiles) {
     this.buffer = buffer;
+    this.files = files;
     this.words = new Int32Array(buffer, 0, CODE_AT_BYTES / 4);
     this.code = new Uint8Array(buffer, CODE_AT_BYTES);
   }
@@ -106,7 +148,7 @@ export class CodeArena {
   /** The slot of a guest address, or 0. */
   slotOf(pc: number): number {
     const { words } = this;
-    for (let at = hash(pc); ; at = (at + 1) & (HASH_SIZE - 1)) {
+    for (let at = firstProbe(pc); ; at = (at + probeStep(pc)) & (HASH_SIZE - 1)) {
       const slot = Atomics.load(words, HASH_AT + at);
       if (slot === 0 || words[SLOT_PC_AT + slot] === (pc | 0)) return slot;
     }
@@ -139,19 +181,49 @@ export class CodeArena {
   moduleOf(slot: number): number {
     return Atomics.load(this.words, SLOT_MODULE_AT + slot) - 1;
   }
-  moduleBytes(module: number): Uint8Array {
-    const at = MODULE_AT + module * MODULE_WORDS;
-    const offset = this.words[at + M_OFFSET]! >>> 0;
-    return this.code.subarray(offset, offset + this.words[at + M_LENGTH]!);
+  /**
+   * A module's code, not shared; valid until the next call of this or of `moduleMap`. Null if it is in a file and not as
+   * it was.
+   */
+  moduleBytes(module: number): Uint8Array<ArrayBuffer> | null {
+    const length = this.words[MODULE_AT + module * MODULE_WORDS + M_LENGTH]!;
+    return this.contents(module)?.subarray(0, length) ?? null;
   }
-  moduleMap(module: number): Uint8Array {
+  /** The same of its map of trap sites. */
+  moduleMap(module: number): Uint8Array | null {
+    const length = this.words[MODULE_AT + module * MODULE_WORDS + M_LENGTH]!;
+    return this.contents(module)?.subarray(length) ?? null;
+  }
+  private contents(module: number): Uint8Array<ArrayBuffer> | null {
+    const { words, files } = this;
     const at = MODULE_AT + module * MODULE_WORDS;
-    const offset = (this.words[at + M_OFFSET]! >>> 0) + this.words[at + M_LENGTH]!;
-    return this.code.subarray(offset, offset + this.words[at + M_MAP_LENGTH]!);
+    const offset = words[at + M_OFFSET]! >>> 0;
+    const length = words[at + M_LENGTH]! + words[at + M_MAP_LENGTH]!;
+    if (this.scratch.length < length) this.scratch = new Uint8Array(2 * length);
+    const bytes = this.scratch.subarray(0, length);
+    if (offset >= this.fileBytes) {
+      bytes.set(this.code.subarray(offset, offset + length));
+      return bytes;
+    }
+    return files && this.readFile(offset, bytes) && (files.checksum(bytes) | 0) === words[at + M_CHECKSUM]
+      ? bytes
+      : null;
+  }
+  private get fileBytes(): number {
+    return this.words[H_FILE_BYTES]! >>> 0;
+  }
+  private readFile(offset: number, into: Uint8Array): boolean {
+    return this.files?.read(this.words[H_FILE]!, this.words[H_FILE_AT]! + offset, into) ?? false;
   }
   /** How many functions a module has: one for each region that it was published with. */
   functionCount(module: number): number {
     return this.words[MODULE_AT + module * MODULE_WORDS + M_FUNCTIONS]!;
+  }
+  /** The same of all modules together. */
+  get functions(): number {
+    let sum = 0;
+    for (let module = FIRST_MODULE; module < this.moduleCount; module++) sum += this.functionCount(module);
+    return sum;
   }
   isDynamic(module: number): boolean {
     return this.words[MODULE_AT + module * MODULE_WORDS + M_DYNAMIC] !== 0;
@@ -177,8 +249,8 @@ export class CodeArena {
   /** The slot of `pc`, given out now if it has none. */
   reserve(pc: number): number {
     const { words } = this;
-    let at = hash(pc);
-    for (; ; at = (at + 1) & (HASH_SIZE - 1)) {
+    let at = firstProbe(pc);
+    for (; ; at = (at + probeStep(pc)) & (HASH_SIZE - 1)) {
       const slot = words[HASH_AT + at]!;
       if (slot === 0) break;
       if (words[SLOT_PC_AT + slot] === (pc | 0)) return slot;
@@ -229,19 +301,22 @@ export class CodeArena {
   // --- the code cache ---
 
   /**
-   * What a saved arena is read into, before any other thread uses this one: `sections` are views of the arena, in the
-   * order of `ArenaSnapshot`. `finishLoad` makes it visible; until then nothing but the arena's free space changes.
-   * Null if so much does not fit.
+   * What a saved arena's tables are read into, before any other thread uses this one: views of the arena, in the order of
+   * `ArenaSnapshot`. `finishLoad` makes it visible; until then nothing but the arena's free space changes. Null if so much
+   * does not fit.
    */
   beginLoad(size: ArenaSize): Uint8Array[] | null {
     const { slots, modules, codeBytes } = size;
     if (slots < FIRST_SLOT || slots > MAX_SLOTS || modules < FIRST_MODULE || modules > MAX_MODULES) return null;
-    if (codeBytes < 0 || codeBytes > CODE_BYTES) return null;
-    return [...this.tableViews(slots, modules), this.code.subarray(0, codeBytes)];
+    if (codeBytes < 0 || codeBytes > CODE_BYTES || codeBytes % 8) return null;
+    return this.tableViews(slots, modules);
   }
 
-  /** Publishes what was read into the views of `beginLoad`. False, and all of it forgotten, if it makes no sense. */
-  finishLoad(size: ArenaSize): boolean {
+  /**
+   * Publishes what was read into the views of `beginLoad`, and the code at `place`, which stays open. False, and all of it
+   * forgotten, if it makes no sense.
+   */
+  finishLoad(size: ArenaSize, place: CodePlace): boolean {
     const { words } = this;
     const { slots, modules, codeBytes } = size;
     if (!this.tablesAreSound(size)) {
@@ -249,12 +324,16 @@ export class CodeArena {
       return false;
     }
     for (let slot = FIRST_SLOT; slot < slots; slot++) {
-      let at = hash(words[SLOT_PC_AT + slot]!);
-      while (words[HASH_AT + at] !== 0) at = (at + 1) & (HASH_SIZE - 1);
+      const pc = words[SLOT_PC_AT + slot]!;
+      let at = firstProbe(pc);
+      while (words[HASH_AT + at] !== 0) at = (at + probeStep(pc)) & (HASH_SIZE - 1);
       words[HASH_AT + at] = slot;
     }
+    words[H_FILE] = place.descriptor;
+    words[H_FILE_AT] = place.position;
+    words[H_FILE_BYTES] = codeBytes;
     Atomics.store(words, H_SLOTS, slots);
-    Atomics.store(words, H_CODE, (codeBytes + 7) & ~7);
+    Atomics.store(words, H_CODE, codeBytes);
     Atomics.store(words, H_MODULES, modules);
     return true;
   }
@@ -266,11 +345,11 @@ export class CodeArena {
 
   /**
    * A consistent copy of everything that may be used again in another run of the same program; modules keep their
-   * numbers, because their code contains them. Left out: modules that are dynamic, invalidated, or made from code in
-   * a range that was ever invalidated.
+   * numbers, because their code contains them. Left out: modules that are dynamic, invalidated, damaged, or
+   * made from code in a range that was ever invalidated.
    * @param known modules that were loaded
    */
-  snapshot(known: number): ArenaSnapshot {
+  snapshot(known: number, files: CodeFiles): ArenaSnapshot {
     this.lock();
     try {
       const slots = this.slotCount;
@@ -284,16 +363,22 @@ export class CodeArena {
         if (kept[slotModule![slot]! - 1]) continue;
         slotModule![slot] = slotStart![slot] = slotEnd![slot] = 0;
       }
-      const runs: { from: number; to: number }[] = [];
+      const { fileBytes } = this;
+      const runs: Run[] = [];
       let codeBytes = 0;
       for (let module = 0; module < modules; module++) {
         const at = module * MODULE_WORDS;
         const offset = records![at + M_OFFSET]! >>> 0;
-        const length = (records![at + M_LENGTH]! + records![at + M_MAP_LENGTH]! + 7) & ~7;
+        const bytes = records![at + M_LENGTH]! + records![at + M_MAP_LENGTH]!;
+        const length = (bytes + 7) & ~7;
         records![at + M_OFFSET] = codeBytes;
         if (kept[module]) {
+          if (offset >= fileBytes) {
+            records![at + M_CHECKSUM] = files.checksum(this.code.subarray(offset, offset + bytes)) | 0;
+          }
           const run = runs.at(-1);
-          if (run?.to === offset) run.to += length;
+          // No run is in the file and in memory.
+          if (run?.to === offset && offset !== fileBytes) run.to += length;
           else runs.push({ from: offset, to: offset + length });
           codeBytes += length;
         } else records!.fill(0, at, at + MODULE_WORDS);
@@ -302,10 +387,26 @@ export class CodeArena {
         size: { slots, modules, codeBytes },
         modules: kept.reduce((sum, one) => sum + one, 0),
         fresh,
-        sections: [...tables, ...runs.map(({ from, to }) => this.code.subarray(from, to))],
+        tables,
+        code: this.codeOf(runs),
       };
     } finally {
       this.unlock();
+    }
+  }
+
+  private *codeOf(runs: readonly Run[]): Generator<Uint8Array> {
+    const chunk = new Uint8Array(CHUNK_BYTES);
+    for (const { from, to } of runs) {
+      if (from >= this.fileBytes) {
+        yield this.code.subarray(from, to);
+        continue;
+      }
+      for (let at = from; at < to; at += CHUNK_BYTES) {
+        const piece = chunk.subarray(0, Math.min(CHUNK_BYTES, to - at));
+        if (!this.readFile(at, piece)) throw new DamagedCodeError("a module cannot be read");
+        yield piece;
+      }
     }
   }
 
@@ -324,6 +425,7 @@ export class CodeArena {
       if (module < 0) continue;
       if (words[SLOT_START_AT + slot]! >>> 0 < high && words[SLOT_END_AT + slot]! >>> 0 > low) kept[module] = 0;
     }
+    if (this.fileIsDamaged) kept.forEach((_, module) => (kept[module] &&= this.contents(module) ? 1 : 0));
     return kept;
   }
 
@@ -373,13 +475,35 @@ export class CodeArena {
       Atomics.add(words, H_EPOCH, 1);
       if (start < ~words[H_CHANGED_LOW]! >>> 0) words[H_CHANGED_LOW] = ~start;
       if (end > words[H_CHANGED_HIGH]! >>> 0) words[H_CHANGED_HIGH] = Math.min(end, 0xffffffff) | 0;
-      if (hit.size === 0) return false;
-      for (let slot = FIRST_SLOT; slot < count; slot++) {
-        if (hit.has(words[SLOT_MODULE_AT + slot]!)) Atomics.store(words, SLOT_MODULE_AT + slot, 0);
-      }
-      return true;
+      this.drop(hit);
+      return hit.size > 0;
     } finally {
       this.unlock();
+    }
+  }
+
+  /** Forgets a module that could not be read; what it is the code of is as if it had not been translated. */
+  forget(module: number): void {
+    this.lock();
+    try {
+      this.words[H_DAMAGED] = 1;
+      Atomics.add(this.words, H_EPOCH, 1);
+      this.drop(new Set([module + 1]));
+    } finally {
+      this.unlock();
+    }
+  }
+  /** True if a module of the file could not be read. */
+  get fileIsDamaged(): boolean {
+    return this.words[H_DAMAGED] !== 0;
+  }
+
+  /** @param hit as the slots' tables have them: number + 1 */
+  private drop(hit: ReadonlySet<number>): void {
+    if (hit.size === 0) return;
+    const { words } = this;
+    for (let slot = FIRST_SLOT; slot < this.slotCount; slot++) {
+      if (hit.has(words[SLOT_MODULE_AT + slot]!)) Atomics.store(words, SLOT_MODULE_AT + slot, 0);
     }
   }
 
@@ -392,6 +516,7 @@ export class CodeArena {
   }
 }
 
-function hash(pc: number): number {
-  return (Math.imul(pc, 0x9e3779b1) >>> 11) & (HASH_SIZE - 1);
-}
+/** Where in the hash table an address is looked for first: what is near in the program is near there, so that few of its pages are in use. */
+const firstProbe = (pc: number): number => (pc >>> 4) & (HASH_SIZE - 1);
+/** From there to where it is looked for next, and so on: an odd number, so that it comes everywhere. */
+const probeStep = (pc: number): number => (Math.imul(pc, 0x9e3779b1) >>> 11) | 1;

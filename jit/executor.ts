@@ -69,8 +69,6 @@ export class Executor {
   private readonly interprets: boolean;
   private decoder: RecordDecoder | undefined;
   private linked = new Set<number>();
-  /** Of the module that is compiled. */
-  private wireBytes = new Uint8Array(1 << 14);
   private epoch: number;
   private ended = false;
   /** Guest address of a probe that has been answered, but whose instruction is still to come; -1 if there is none. */
@@ -243,9 +241,8 @@ export class Executor {
     if (!arena.isTranslated(pc) && !this.request(pc)) return BOUNCE_SLOT;
     const slot = arena.slotOf(pc);
     const module = arena.moduleOf(slot);
-    // Invalidated by another thread just now: come again through the dispatcher.
-    if (module < 0) return BOUNCE_SLOT;
-    if (!this.linked.has(module)) this.link(module);
+    // Invalidated by another thread just now, or it cannot be had: then all is as if it had not been translated.
+    if (module < 0 || (!this.linked.has(module) && !this.link(module))) return this.resolve(pc);
     this.remember(pc, this.isFunction(pc) ? slot | LOOKUP_FUNCTION : slot);
     return slot;
   }
@@ -294,24 +291,24 @@ export class Executor {
     return published;
   }
 
-  private link(module: number): void {
+  /** False if the module's code cannot be read; then it is forgotten. */
+  private link(module: number): boolean {
     const started = this.counters ? this.now() : 0;
     const { table, arena } = this;
     const missing = arena.slotCount - table.length;
     // In large steps: growing copies the table.
     if (missing > 0) table.grow(Math.max(missing, table.length, 1024), this.stub);
-    const compiled = this.compile(this.unshared(arena.moduleBytes(module)), arena.functionCount(module));
-    new WebAssembly.Instance(compiled, this.imports);
+    // The engine takes no shared memory, keeps a copy of its own, and would be slow to free ours.
+    const bytes = arena.moduleBytes(module);
+    if (!bytes) {
+      arena.forget(module);
+      return false;
+    }
+    new WebAssembly.Instance(this.compile(bytes, arena.functionCount(module)), this.imports);
     this.linked.add(module);
     this.counters?.add("linkedModules", 1);
     this.counters?.add("compileUs", (this.now() - started) * 1000);
-  }
-
-  /** A copy, until the next call: the engine takes no shared memory, keeps its own, and would be slow to free ours. */
-  private unshared(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-    if (this.wireBytes.length < bytes.length) this.wireBytes = new Uint8Array(2 * bytes.length);
-    this.wireBytes.set(bytes);
-    return this.wireBytes.subarray(0, bytes.length);
+    return true;
   }
 
   /** Takes invalidated functions out of the table; they are found again through `stub`. */

@@ -46,7 +46,8 @@ export function locateTrap(error: unknown, arena: CodeArena): TrapSite | null {
   const entry = Number.parseInt(region[2]!, 16);
   // The stack check comes before the first instruction: all registers are still in the CPU block.
   if (overflow) return { kind, pc: entry, stackLag: 0, interpreted: false };
-  const mark = findMark(arena.moduleMap(Number(region[1])), Number.parseInt(frame[2]!, 16));
+  const map = arena.moduleMap(Number(region[1]));
+  const mark = map && findMark(map, Number.parseInt(frame[2]!, 16));
   if (!mark) return { kind, pc: -1, stackLag: 0, interpreted: false };
   return { kind, pc: entry + mark.value - MARK_BIAS, stackLag: mark.lag, interpreted: false };
 }

@@ -4,7 +4,7 @@ import { readGoMetadata, type GoMetadata } from "./go/metadata.js";
 
 /** A Go program that gojit can run. */
 export interface Program {
-  /** The whole file, in shared memory if Workers are to share it. */
+  /** The whole file. */
   readonly bytes: Uint8Array;
   readonly image: ElfImage;
   readonly go: GoMetadata;

@@ -21,8 +21,9 @@ import { CodeArena, FIRST_MODULE, type PublishedRegion } from "../jit/code-arena
 import { Records } from "../jit/interpreter/records.js";
 import { defaultCacheDirectory } from "../src/cache/node-cache-directory.js";
 import { CodeCache, type KnownCode } from "../src/cache/node-code-cache.js";
+import { nodeCodeFiles } from "../src/cache/node-code-files.js";
 import { codeKey } from "../src/cache/node-code-key.js";
-import type { KeptCode } from "../src/cache/node-pack-file.js";
+import { readPackDescription, type KeptCode } from "../src/cache/node-pack-file.js";
 import { parseImage } from "../src/elf/image.js";
 import { buildElf } from "./elf-builder.js";
 import { gojitCommand } from "./guests/run.js";
@@ -42,7 +43,7 @@ function openCache(directory: string, problems: string[] = [], limitBytes?: numb
 
 /** What a pack keeps, with nothing in it. */
 function emptyCode(): KeptCode {
-  return { arena: new CodeArena(CodeArena.allocate()), records: new Records(Records.allocate(64)) };
+  return { arena: new CodeArena(CodeArena.allocate(), nodeCodeFiles), records: new Records(Records.allocate(64)) };
 }
 
 /** Known code: so many modules. */
@@ -87,12 +88,30 @@ describe("code arena", () => {
       expect(again.moduleOf(again.slotOf(pc))).toBe(arena.moduleOf(arena.slotOf(pc)));
     }
     for (let module = FIRST_MODULE; module < FIRST_MODULE + 3; module++) {
-      expect(again.moduleBytes(module)).toEqual(arena.moduleBytes(module));
-      expect(again.moduleMap(module)).toEqual(arena.moduleMap(module));
+      expect(again.moduleBytes(module)!.slice()).toEqual(arena.moduleBytes(module));
+      expect(again.moduleMap(module)!.slice()).toEqual(arena.moduleMap(module));
       expect(again.regionsOf(module)).toEqual(arena.regionsOf(module));
     }
     expect(addModule(again, 20, [0x405000])).toBe(FIRST_MODULE + 3);
-    expect(again.moduleBytes(2)).toEqual(arena.moduleBytes(2));
+    expect(again.moduleBytes(2)!.slice()).toEqual(arena.moduleBytes(2));
+  });
+
+  it("goes into another pack, what came from the first and what is new", () => {
+    const directory = freshDirectory();
+    openCache(directory).save(keyOf("a"), filledCode(), known(0), "p", anywhere);
+    const second = emptyCode();
+    const { modules } = openCache(directory).load(keyOf("a"), second);
+    const large = addModule(second.arena, 3 << 20, [0x405000]);
+    second.arena.invalidate(0x401000, 1);
+    openCache(directory).save(keyOf("a"), second, known(modules), "p", anywhere);
+    const third = emptyCode();
+    expect(openCache(directory).load(keyOf("a"), third)).toEqual(known(4));
+    expect(third.arena.slotOf(0x401000)).toBe(second.arena.slotOf(0x401000));
+    expect(third.arena.isTranslated(0x401000)).toBe(false);
+    for (const module of [FIRST_MODULE, FIRST_MODULE + 2, large]) {
+      expect(Buffer.compare(third.arena.moduleBytes(module)!, second.arena.moduleBytes(module)!)).toBe(0);
+      expect(third.arena.moduleMap(module)!.slice()).toEqual(second.arena.moduleMap(module));
+    }
   });
 
   it("leaves out what is dynamic, invalidated, or made from code that was changed once", () => {
@@ -111,7 +130,7 @@ describe("code arena", () => {
     expect([0x401000, 0x402000, 0x9000_0000].map(translated)).toEqual([-1, -1, -1]);
     expect(translated(0x404000)).toBe(FIRST_MODULE + 2);
     expect(translated(0x406000)).toBe(last);
-    expect(again.moduleBytes(last)).toEqual(arena.moduleBytes(last));
+    expect(again.moduleBytes(last)!.slice()).toEqual(arena.moduleBytes(last));
     expect(openCache(directory).list()).toMatchObject([{ program: "p", modules: 3 }]);
   });
 });
@@ -138,7 +157,6 @@ describe("code cache", () => {
   });
 
   it.each([
-    ["a flipped bit in the code", (bytes: Uint8Array) => (bytes[bytes.length - 9]! ^= 4)],
     ["a flipped bit in the tables", (bytes: Uint8Array) => (bytes[140]! ^= 1)],
     ["a flipped bit in the sizes", (bytes: Uint8Array) => (bytes[48]! ^= 1)],
     ["absurd sizes", (bytes: Uint8Array) => bytes.fill(0xff, 48, 64)],
@@ -164,6 +182,51 @@ describe("code cache", () => {
     addModule(arena, 44, [0x404000]);
     cache.save(keyOf("a"), code, known(0), "p", anywhere);
     expect(cache.load(keyOf("a"), emptyCode())).toEqual(known(2));
+  });
+
+  it("notices a module that is damaged when it is asked for, and makes the pack again without it", () => {
+    const directory = freshDirectory();
+    const problems: string[] = [];
+    const cache = openCache(directory, problems);
+    cache.save(keyOf("a"), filledCode(), known(0), "p", anywhere);
+    const [file] = packsIn(directory) as [string];
+    const bytes = new Uint8Array(readFileSync(file));
+    bytes[bytes.length - 9]! ^= 4;
+    writeFileSync(file, bytes);
+    const code = emptyCode();
+    const { arena } = code;
+    const loaded = cache.load(keyOf("a"), code);
+    expect(loaded).toEqual(known(3));
+    const [good, bad] = [0x400800, 0x404000].map((pc) => arena.moduleOf(arena.slotOf(pc))) as [number, number];
+    const { epoch } = arena;
+    expect(arena.moduleBytes(good)).not.toBeNull();
+    expect(arena.moduleBytes(bad)).toBeNull();
+    expect(arena.moduleMap(bad)).toBeNull();
+    arena.forget(bad);
+    expect(arena.isTranslated(0x404000)).toBe(false);
+    expect(arena.isTranslated(0x401000)).toBe(true);
+    expect(arena.epoch).not.toBe(epoch);
+    cache.save(keyOf("a"), code, loaded, "p", anywhere);
+    expect(problems).toEqual([expect.stringMatching(/was damaged/)]);
+    const again = emptyCode();
+    expect(cache.load(keyOf("a"), again)).toEqual(known(3));
+    expect(again.arena.isTranslated(0x404000)).toBe(false);
+    expect(again.arena.isTranslated(0x400800)).toBe(true);
+    expect(cache.list()).toMatchObject([{ modules: 2 }]);
+  });
+
+  it("keeps no code of a file that cannot be read any more", () => {
+    const directory = freshDirectory();
+    const problems: string[] = [];
+    const cache = openCache(directory, problems);
+    cache.save(keyOf("a"), filledCode(), known(0), "p", anywhere);
+    const code = emptyCode();
+    const loaded = cache.load(keyOf("a"), code);
+    truncateSync(packsIn(directory)[0]!, 200);
+    addModule(code.arena, 10, [0x407000]);
+    cache.save(keyOf("a"), code, loaded, "p", anywhere);
+    expect(problems).toEqual([expect.stringMatching(/was damaged/)]);
+    expect(packsIn(directory)).toEqual([]);
   });
 
   it("notices a pack that was cut off anywhere", () => {
@@ -349,6 +412,22 @@ describe("gojit run", () => {
     expect(stdout).toBe("hello, world\n");
     expect(stderr).toMatch(/^gojit: a file of the code cache in .* was damaged .*$/m);
     expect(statSync(packsIn(directory)[0]!).size).toBeGreaterThan(5000);
+  });
+
+  it.each(["0", "64"])("does without damaged modules, with --hot %s", async (hot) => {
+    const directory = freshDirectory();
+    await run("--cache", directory, "--hot", "0");
+    const again = () => run("--cache", directory, "--hot", hot);
+    const [file] = packsIn(directory) as [string];
+    const bytes = readFileSync(file);
+    const { codeBytes } = readPackDescription(file).prefix.size;
+    expect(codeBytes).toBeGreaterThan(100_000);
+    for (let at = bytes.length - codeBytes; at < bytes.length; at += 1000) bytes[at]! ^= 0x55;
+    writeFileSync(file, bytes);
+    const { stdout, stderr } = await again();
+    expect(stdout).toBe("hello, world\n");
+    expect(stderr).toMatch(/^gojit: a file of the code cache in .* was damaged .*$/m);
+    expect(await again()).toEqual({ stdout: "hello, world\n", stderr: "" });
   });
 });
 

@@ -146,7 +146,9 @@ test("code without a probe is the same whether there are probes elsewhere or not
     for (const pc of probed) guest.setProbe(pc);
     guest.run();
     const { arena } = guest;
-    return Array.from({ length: arena.moduleCount - FIRST_MODULE }, (_, i) => arena.moduleBytes(FIRST_MODULE + i));
+    return Array.from({ length: arena.moduleCount - FIRST_MODULE }, (_, i) =>
+      arena.moduleBytes(FIRST_MODULE + i)!.slice(),
+    );
   };
   const without = modules([]);
   expect(without.length).toBeGreaterThan(0);

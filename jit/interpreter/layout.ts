@@ -2,14 +2,14 @@
  * The record memory ("d"): instructions decoded for interpretation, shared by all threads.
  *
  * A *record* is one decoded instruction; the records of straight code follow each other. Two tables lead from a guest
- * address to its record: the directory has one word for each KiB of code, the offset of a leaf after `LEAVES`,
+ * address to its record: the directory has one word for each 128 bytes of code, the offset of a leaf after `LEAVES`,
  * or 0; a leaf has one word for each byte, the address of the record that begins there, or 0. Offset 0 is an empty leaf,
  * so that a look-up needs no test in between.
  *
  * All offsets are bytes.
  */
 
-export const GRANULE_BITS = 10;
+export const GRANULE_BITS = 7;
 const DIRECTORY_BYTES = 4 << (32 - GRANULE_BITS);
 /** The empty leaf. */
 export const LEAVES = DIRECTORY_BYTES;

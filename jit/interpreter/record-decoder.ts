@@ -44,7 +44,7 @@ import { H_GO_ON, H_LEAVE, H_PROBE, H_TRANSLATED, H_UNKNOWN, isLast, type Shape 
 /** Records of straight code that are made at a time. */
 const RUN_RECORDS = 64;
 /** Leaves that code of so many instructions, of up to 15 bytes, may begin in. */
-const MOST_LEAVES = 2;
+const MOST_LEAVES = 9;
 /** For a run with a probe at each instruction, the record that ends it, and the leaves it may need. */
 const RUN_BYTES = (2 * RUN_RECORDS + 2) * RECORD_BYTES + MOST_LEAVES * (LEAF_HEADER_BYTES + LEAF_BYTES);
 /** Instructions decoded, after which no more are that were not asked for: a run of a program so large takes seconds. */

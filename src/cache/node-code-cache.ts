@@ -2,8 +2,9 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync } from "node:fs";
 import path from "node:path";
-import { FIRST_MODULE, type ArenaSnapshot } from "../../jit/code-arena.js";
+import { DamagedCodeError, FIRST_MODULE, type ArenaSnapshot } from "../../jit/code-arena.js";
 import type { RecordSnapshot } from "../../jit/interpreter/records.js";
+import { nodeCodeFiles } from "./node-code-files.js";
 import { BadPackError, readPack, readPackDescription, writePack, type KeptCode } from "./node-pack-file.js";
 import type { PackDescription } from "./pack-format.js";
 
@@ -63,8 +64,7 @@ export class CodeCache {
       // Which pack is the oldest is decided by this.
       utimesSync(file, now, now);
     } catch (error) {
-      if (error instanceof BadPackError) rmSync(file, { force: true });
-      this.complain(error, "read");
+      this.discard(file, error, "read");
     }
     return { modules: code.arena.moduleCount - FIRST_MODULE, instructions: code.records.count };
   }
@@ -81,12 +81,16 @@ export class CodeCache {
     program: string,
     isProgram: (pc: number) => boolean,
   ): void {
+    if (arena.fileIsDamaged) {
+      this.discard(this.fileOf(key), new DamagedCodeError("a module cannot be read"), "read");
+      known = NOTHING_KNOWN;
+    }
     const enough = known.instructions * (1 + FEW);
     if (arena.moduleCount <= FIRST_MODULE + known.modules && records.count <= enough) return;
     records.snapshot(
       (pc) => isProgram(pc) && !arena.wasChanged(pc),
       (decoded) => {
-        const code = arena.snapshot(known.modules);
+        const code = arena.snapshot(known.modules, nodeCodeFiles);
         if (code.fresh || decoded.size.count > enough) this.keep(key, code, decoded, program);
       },
     );
@@ -109,7 +113,7 @@ export class CodeCache {
       }
       this.tidy(file);
     } catch (error) {
-      this.complain(error, "written");
+      this.discard(file, error, "written");
     }
   }
 
@@ -170,8 +174,10 @@ export class CodeCache {
     return path.join(this.directory, `${Buffer.from(key).toString("hex").slice(0, 40)}${PACK}`);
   }
 
-  private complain(error: unknown, what: "read" | "written"): void {
-    if (error instanceof BadPackError) {
+  /** Removes a pack that is damaged, and reports it or another problem. */
+  private discard(file: string, error: unknown, what: "read" | "written"): void {
+    if (error instanceof BadPackError || error instanceof DamagedCodeError) {
+      rmSync(file, { force: true });
       this.report(`a file of the code cache in ${this.directory} was damaged (${error.message}) and is made again`);
       return;
     }

@@ -26,13 +26,15 @@ export interface KeptCode {
 }
 
 /**
- * Reads a pack into memories that are still empty.
+ * Reads a pack into memories that are still empty, but for the code, which is read when it is linked: the file stays open
+ * for as long as the process lives.
  * @returns false if there is no such file
  * @throws BadPackError if it is damaged or for another key, or the file system's error; the memories are empty still.
  */
 export function readPack(file: string, key: Uint8Array, { arena, records }: KeptCode): boolean {
   const descriptor = openIfThere(file);
   if (descriptor < 0) return false;
+  let loaded = false;
   try {
     const prefix = readPrefix(descriptor);
     if (prefix.key.some((byte, index) => byte !== key[index])) throw new BadPackError("it was made for another key");
@@ -40,16 +42,16 @@ export function readPack(file: string, key: Uint8Array, { arena, records }: Kept
     const recordViews = records.beginLoad(prefix.records);
     if (!views || !recordViews) throw new BadPackError("its sizes are impossible");
     const sections = [new Uint8Array(prefix.descriptionBytes), ...views, ...recordViews];
-    const total = byteLength(sections);
-    if (fstatSync(descriptor).size !== PREFIX_BYTES + total) throw new BadPackError("it is not as long as it says");
-    let loaded = false;
+    const position = PREFIX_BYTES + byteLength(sections);
+    if (fstatSync(descriptor).size !== position + prefix.size.codeBytes) {
+      throw new BadPackError("it is not as long as it says");
+    }
     try {
       const sound = readAll(descriptor, sections, PREFIX_BYTES) && checksum(sections) === prefix.crc;
       if (!sound) throw new BadPackError("its checksum is wrong");
-      if (!arena.finishLoad(prefix.size) || !records.finishLoad(prefix.records, recordViews)) {
-        throw new BadPackError("its tables make no sense");
-      }
-      loaded = true;
+      loaded =
+        arena.finishLoad(prefix.size, { descriptor, position }) && records.finishLoad(prefix.records, recordViews);
+      if (!loaded) throw new BadPackError("its tables make no sense");
     } finally {
       if (!loaded) {
         arena.abandonLoad(prefix.size);
@@ -58,7 +60,7 @@ export function readPack(file: string, key: Uint8Array, { arena, records }: Kept
     }
     return true;
   } finally {
-    closeSync(descriptor);
+    if (!loaded) closeSync(descriptor);
   }
 }
 
@@ -89,8 +91,12 @@ export function writePack(
   try {
     let at = PREFIX_BYTES;
     let crc = 0;
-    for (const chunk of chunks([description, ...code.sections, ...records.sections])) {
+    for (const chunk of chunks([description, ...code.tables, ...records.sections])) {
       crc = crc32(chunk, crc);
+      writeAll(descriptor, chunk, at);
+      at += chunk.length;
+    }
+    for (const chunk of chunks(code.code)) {
       writeAll(descriptor, chunk, at);
       at += chunk.length;
     }
@@ -105,7 +111,7 @@ export function writePack(
  * Copies of what follows each other, each valid until the next: threads may still count in the memory where it stands,
  * and the checksum has to be that of what is written.
  */
-function* chunks(sections: readonly Uint8Array[]): Generator<Uint8Array> {
+function* chunks(sections: Iterable<Uint8Array>): Generator<Uint8Array> {
   const chunk = new Uint8Array(CHUNK_BYTES);
   let length = 0;
   for (const section of sections) {

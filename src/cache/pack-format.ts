@@ -4,7 +4,7 @@
  *     offset  size  what
  *          0     8  "GOJITPK" and the format's version, one byte
  *          8    32  key: what the code was made from, see code-key.ts
- *         40     4  CRC-32 of everything after the prefix
+ *         40     4  CRC-32 of what follows the prefix, up to the code
  *         44     4  length of the description, a multiple of 8
  *         48     4  slots
  *         52     4  modules
@@ -14,14 +14,14 @@
  *         72     4  instructions decoded
  *         76     4  0
  *         80        description: JSON, padded with spaces; see PackDescription
- *                   the arena's tables: per slot four words in four tables, per module five words; see code-arena.ts
- *                   code: bytes and trap maps of the modules
+ *                   the arena's tables: per slot four words in four tables, per module six words; see code-arena.ts
  *                   places of the leaves, then records and leaves: see interpreter/layout.ts
+ *                   code: bytes and trap maps of the modules, each with a CRC-32 in the tables
  */
 import type { ArenaSize } from "../../jit/code-arena.js";
 import type { RecordSize } from "../../jit/interpreter/records.js";
 
-const MAGIC = new Uint8Array([...new TextEncoder().encode("GOJITPK"), 3]);
+const MAGIC = new Uint8Array([...new TextEncoder().encode("GOJITPK"), 4]);
 export const PREFIX_BYTES = 80;
 export const KEY_BYTES = 32;
 const KEY_AT = MAGIC.length;

@@ -6,6 +6,7 @@ import type { Translator } from "../../jit/translator.js";
 import { nodeClock } from "../../runtime-shims/host/node-clock.js";
 import { KernelMemory } from "../../runtime-shims/kernel-memory.js";
 import type { CodeCache } from "../cache/node-code-cache.js";
+import { nodeCodeFiles } from "../cache/node-code-files.js";
 import { GojitError } from "../errors.js";
 import type { FunctionTable } from "../go/function-table.js";
 import { mapProgram, sharedMemory } from "../machine/map-program.js";
@@ -65,7 +66,7 @@ async function warm(path: string, options: Options): Promise<number> {
   const program = loadProgram(path);
   const kernel = KernelMemory.create();
   const guestMemory = sharedMemory(MAX_GUEST_PAGES);
-  const arena = new CodeArena(CodeArena.allocate());
+  const arena = new CodeArena(CodeArena.allocate(), nodeCodeFiles);
   const records = Records.allocate(1);
   const { image, go } = program;
   mapProgram(kernel, guestMemory, nodeClock, {

@@ -8,6 +8,8 @@ export interface LoadedProgram extends Program {
   readonly path: string;
   /** Absolute and without symbolic links: what /proc/self/exe says. */
   readonly realPath: string;
+  /** Gives the file's memory back once it has been mapped: nothing is left in `bytes` and `image`. */
+  release(): void;
 }
 
 /** The largest file that is worth reading: its segments must fit into the guest's address space. */
@@ -17,14 +19,19 @@ const maxFileSize = 0x1_0000_0000;
 export function loadProgram(path: string): LoadedProgram {
   const bytes = readProgramFile(path);
   try {
-    return { ...openProgram(bytes), path, realPath: realpathSync(path) };
+    return {
+      ...openProgram(bytes),
+      path,
+      realPath: realpathSync(path),
+      release: () => bytes.buffer.resize(0),
+    };
   } catch (error) {
     throw error instanceof GojitError ? new GojitError(error.code, `${path}: ${error.message}`) : error;
   }
 }
 
-/** The bytes of a regular file, in shared memory so that Workers can read names in it. @throws GojitError */
-export function readProgramFile(path: string): Uint8Array {
+/** The bytes of a regular file, in memory that can shrink. @throws GojitError */
+export function readProgramFile(path: string): Uint8Array<ArrayBuffer> {
   let descriptor: number;
   try {
     descriptor = openSync(path, "r");
@@ -39,7 +46,7 @@ export function readProgramFile(path: string): Uint8Array {
       throw new GojitError("file-unreadable", `${path}: this is not a regular file; give the path of a Go executable.`);
     if (status.size > maxFileSize)
       throw new GojitError("file-unreadable", `${path}: the file is larger than 4 GiB; no program of that size fits.`);
-    const bytes = new Uint8Array(new SharedArrayBuffer(status.size));
+    const bytes = new Uint8Array(new ArrayBuffer(status.size, { maxByteLength: status.size }));
     let filled = 0;
     while (filled < bytes.length) {
       const count = readSync(descriptor, bytes, filled, bytes.length - filled, filled);

@@ -140,6 +140,8 @@ export async function runCommand(
       // While the first Worker starts.
       cache = options.count || observer?.debug ? undefined : programCache(program, machine, options);
       if (cache) known = cache.load();
+      // An observer asks for more of it.
+      if (!observer) program.release();
     });
     clearTimeout(timer);
     cache?.save();

@@ -27,7 +27,7 @@ const recordLayouts: Record<PclntabFormat, RecordLayout> = {
 /** `abi.FuncFlagAsm`, set from Go 1.18 on; before, the source file's name tells. */
 const asmFlag = 4;
 
-/** A function table as plain data: it can be posted to a Worker, and nothing is copied if it lies in shared memory. */
+/** A function table as plain data in shared memory: it can be posted to a Worker, and nothing is copied. */
 export interface FunctionTableData {
   readonly pclntab: Pclntab;
   /** First address of each function in ascending order, and last of all the end of the last one. */
@@ -265,5 +265,7 @@ export function openFunctionTable(image: ElfImage, pclntab: Pclntab): FunctionTa
   }
   const home = image.segmentAt(bounds[0]!);
   if (!home || (home.flags & SegmentFlags.X) === 0 || previous > home.vaddr + home.memSize) return undefined;
-  return new FunctionTable({ pclntab, bounds, records });
+  const bytes = new Uint8Array(new SharedArrayBuffer(pclntab.bytes.length));
+  bytes.set(pclntab.bytes);
+  return new FunctionTable({ pclntab: { ...pclntab, bytes }, bounds, records });
 }

@@ -1,5 +1,5 @@
 /** A Worker that runs guest threads, one after another. */
-import { CodeArena } from "../../jit/code-arena.js";
+import { CodeArena, type CodeFiles } from "../../jit/code-arena.js";
 import { CpuState, setPollWord } from "../../jit/cpu-state.js";
 import {
   CONTINUE,
@@ -46,6 +46,8 @@ export interface WorkerPlatform {
   /** Gives the process its files. */
   attachFiles(process: Process): void;
   readonly compileRegions: CompileRegions;
+  /** Reads the files of the code cache. Absent where there is none. */
+  readonly codeFiles?: CodeFiles;
   /** Loads what decodes instructions, if it is not there yet: a run whose code is all known does without. */
   loadDecoder(): typeof RecordDecoder;
 }
@@ -62,7 +64,7 @@ export function serveGuestThreads(init: GuestInit, platform: WorkerPlatform): ne
   const { parts, worker, cpuMemory, events } = init;
   const guestBuffer = parts.guestMemory.buffer as SharedArrayBuffer;
   const cpu = new CpuState(cpuMemory.buffer as SharedArrayBuffer);
-  const arena = new CodeArena(parts.arena);
+  const arena = new CodeArena(parts.arena, platform.codeFiles);
   const kernel = new KernelMemory(parts.kernel);
   const pool = new ThreadPool(parts.pool, kernel.words);
   const recorder =

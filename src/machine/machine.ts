@@ -2,7 +2,7 @@
  * The supervisor of one guest process: lays out its memory, creates Workers, and waits for its end. Runs no guest
  * code itself, so that it can always answer.
  */
-import { CodeArena, FIRST_MODULE } from "../../jit/code-arena.js";
+import { CodeArena, type CodeFiles } from "../../jit/code-arena.js";
 import { Records } from "../../jit/interpreter/records.js";
 import { TranslationChannel } from "../../jit/channel.js";
 import { Probes } from "../../jit/probes.js";
@@ -35,6 +35,8 @@ export interface SupervisorPlatform {
   ): { terminate(): void };
   /** The engine's own module: see `buildEngine`. */
   readonly engine: WebAssembly.Module;
+  /** Reads the files of the code cache. Absent where there is none. */
+  readonly codeFiles?: CodeFiles;
   /** Stops the host's process as the signal does by default, and returns when it goes on. Absent where that cannot be. */
   stop?(signo: number): void;
   /** For the platform's side of each Worker; structured-cloneable. */
@@ -83,11 +85,11 @@ const QUEUE_MS = 10;
 
 /**
  * A run that begins with the code of another starts a translator when it has found as many things hot that the other did not
- * translate as this share of the modules known, or so many: a translator takes 0.3 s of a processor and 60 MB before it is of
+ * translate as this share of the regions known, or so many: a translator takes 0.3 s of a processor and 60 MB before it is of
  * any use. A run much like the other needs none; one that does other things soon comes to so many, and to more later for what
  * stays hot.
  */
-const OFFERS_PER_MODULE = 1 / 4;
+const OFFERS_PER_REGION = 1 / 4;
 const LEAST_OFFERS = 64;
 /** From then on the next offer will do: what a run of that length takes for a translator does not matter to it. */
 const LONG_RUN_MS = 10_000;
@@ -131,7 +133,7 @@ export class Machine implements Scheduler {
     this.ending = new Promise((resolve, reject) => (this.settle = { resolve, reject }));
     const guestMemory = sharedMemory(options.memoryPages);
     this.kernel = KernelMemory.create();
-    this.arena = new CodeArena(CodeArena.allocate());
+    this.arena = new CodeArena(CodeArena.allocate(), platform.codeFiles);
     this.records = new Records(Records.allocate(options.hot || 1));
     this.probes = new Probes(Probes.allocate());
     for (const pc of options.probes) this.probes.set(pc);
@@ -177,10 +179,10 @@ export class Machine implements Scheduler {
    */
   async run(loadCode?: () => Promise<void>): Promise<Ending> {
     await loadCode?.();
-    const known = this.arena.moduleCount - FIRST_MODULE;
+    const known = this.arena.functions;
     const channel = new TranslationChannel(this.parts.channel);
     if (known > 0 || this.records.count > 0) {
-      channel.startAfter(Math.max(LEAST_OFFERS, Math.floor(known * OFFERS_PER_MODULE)));
+      channel.startAfter(Math.max(LEAST_OFFERS, Math.floor(known * OFFERS_PER_REGION)));
       this.patienceTimer = setTimeout(() => channel.startAfter(0), LONG_RUN_MS);
     } else if (!this.parts.interprets && channel.claimStart()) this.startTranslator();
     this.resume(this.firstSlot);

@@ -3,6 +3,7 @@ import { openSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import { nodeClock } from "../../runtime-shims/host/node-clock.js";
 import { attachNodeFiles } from "../../runtime-shims/host/node-files.js";
+import { nodeCodeFiles } from "../cache/node-code-files.js";
 import { complain, writer } from "../node-output.js";
 import { serveGuestThreads } from "./guest-thread.js";
 import { loadNodeDecoder } from "./node-decoder.js";
@@ -28,6 +29,7 @@ function serve(init: GuestInit): never {
     report: complain,
     strace: (line) => strace(`${line}\n`),
     compileRegions,
+    codeFiles: nodeCodeFiles,
     loadDecoder: loadNodeDecoder,
     attachFiles: (process) => void attachNodeFiles(process, data),
   });

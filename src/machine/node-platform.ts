@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import type { Worker } from "node:worker_threads";
 import { nodeClock } from "../../runtime-shims/host/node-clock.js";
+import { nodeCodeFiles } from "../cache/node-code-files.js";
 import type { SupervisorPlatform } from "./machine.js";
 import { compileEngine } from "./node-tier-up.js";
 import { startNodeWorker, type GuestKind } from "./node-worker.js";
@@ -52,6 +53,7 @@ const platform = (workerData: unknown, guest: GuestKind, early?: Worker): Superv
   clock: nodeClock,
   engine: compileEngine(readFileSync(ENGINE)),
   maxWorkers: MAX_WORKERS,
+  codeFiles: nodeCodeFiles,
   workerData,
   startWorker(init, onMessage, onBroken) {
     let worker = init.kind === "guest" ? early : undefined;
