@@ -49,6 +49,19 @@ export interface TranslationCounts {
   emitMs: number;
 }
 
+/** How many addresses that wait are translated at a time. */
+const TOGETHER = 16;
+/** Instructions of a region up to which it is as soon optimised as any smaller one: see node-tier-up.ts. */
+const SMALL = 64;
+/** Instructions in a module of regions that only wait together. */
+const SHARED_INSTRUCTIONS = 2000;
+
+/** A region, and callees that it brings along. */
+interface Bundle {
+  readonly regions: readonly Region[];
+  readonly instructions: number;
+}
+
 /** Regions of a dozen instructions fit every stack. */
 const SMALLEST_SHARE = 1 / 16;
 
@@ -70,8 +83,6 @@ export class Translator {
   private readonly options: TranslatorOptions;
   private readonly hooks: TranslatorHooks;
   private epoch = 0;
-  /** Found for a module that had no room for it, in code as it was at `epoch`. */
-  private left: Region | null = null;
 
   constructor(source: CodeSource, arena: CodeArena, options: TranslatorOptions, hooks: TranslatorHooks) {
     this.arena = arena;
@@ -84,33 +95,24 @@ export class Translator {
 
   /**
    * Translates and publishes the region at `pc` and likely callees. False if nothing executable is there.
-   * @param more gives addresses that are to be translated as well, or 0: as long as there are any, small regions share modules
+   * @param more gives addresses that wait for translation as well, or 0: some of them are taken along
    */
   translate(pc: number, more: () => number = () => 0): boolean {
-    const published = this.translateTogether([pc], more);
-    while (this.left) this.translateTogether([this.left.entry], more);
-    return published;
-  }
-
-  /**
-   * Makes one module, or none if all is translated.
-   * @param entries grows by what is taken from `more`
-   * @returns false if nothing executable is at the first of them
-   */
-  private translateTogether(entries: number[], more: () => number): boolean {
+    const entries = [pc];
+    while (entries.length < TOGETHER) {
+      const another = more();
+      if (!another) break;
+      entries.push(another);
+    }
     let share = 1;
     for (;;) {
       const { epoch } = this.arena;
-      if (epoch !== this.epoch) {
-        this.finder.forget();
-        this.left = null;
-      }
+      if (epoch !== this.epoch) this.finder.forget();
       this.epoch = epoch;
-      const regions = this.collect(entries, more, share);
-      const found = regions[0]?.entry === entries[0] || this.arena.isTranslated(entries[0]!);
-      if (regions.length === 0) return found;
+      const bundles = this.collect(entries, share);
+      const found = this.arena.isTranslated(pc) || bundles[0]?.regions[0]!.entry === pc;
       try {
-        if (this.publish(regions, epoch) >= 0) return found;
+        if (alike(bundles).every((regions) => this.publish(regions, epoch) >= 0)) return found;
       } catch (error) {
         // Binaryen recurses as deep as blocks nest, and a page's Workers have small stacks.
         if (!(error instanceof RangeError) || share < SMALLEST_SHARE) throw error;
@@ -120,51 +122,35 @@ export class Translator {
   }
 
   /**
-   * The regions at `entries` and, breadth first, the untranslated functions they call, as far as the budget goes; then what
-   * `more` gives. What no longer fits of that is left for the next module.
+   * For each entry the region there and, breadth first, the untranslated functions it calls, as far as the budget goes.
    * @param share of the usual sizes
    */
-  private collect(entries: number[], more: () => number, share: number): Region[] {
+  private collect(entries: readonly number[], share: number): Bundle[] {
     const started = this.options.now();
-    const left = share === 1 ? this.left : null;
-    this.left = null;
-    const regions: Region[] = [];
-    const queue: number[] = [];
+    const bundles: Bundle[] = [];
     const seen = new Set<number>();
-    let next = 0;
-    let budget = this.options.moduleInstructions * share;
-    while (budget > 0) {
-      let entry = queue.shift();
-      const wanted = entry === undefined;
-      if (entry === undefined) {
-        if (next === entries.length) {
-          const another = more();
-          if (!another) break;
-          entries.push(another);
-        }
-        entry = entries[next++]!;
-        if (seen.has(entry)) continue;
+    for (const first of entries) {
+      const regions: Region[] = [];
+      const queue = [first];
+      let instructions = 0;
+      const budget = this.options.moduleInstructions * share;
+      while (queue.length && instructions < budget) {
+        const entry = queue.shift()!;
+        if (seen.has(entry) || this.arena.isTranslated(entry)) continue;
+        const region = this.finder.find(entry, this.options.functionInstructions * share, share);
+        if (!region) continue;
+        if (regions.length && instructions + region.instructionCount > budget) continue;
         seen.add(entry);
+        instructions += region.instructionCount;
+        regions.push(region);
+        for (const callee of directCallees(region)) {
+          if (!this.arena.isTranslated(callee) && this.hooks.isLikely(callee)) queue.push(callee);
+        }
       }
-      if (this.arena.isTranslated(entry)) continue;
-      const region =
-        left?.entry === entry ? left : this.finder.find(entry, this.options.functionInstructions * share, share);
-      if (!region) continue;
-      if (regions.length && region.instructionCount > budget) {
-        if (!wanted) continue;
-        this.left = region;
-        break;
-      }
-      budget -= region.instructionCount;
-      regions.push(region);
-      for (const callee of directCallees(region)) {
-        if (seen.has(callee)) continue;
-        seen.add(callee);
-        if (!this.arena.isTranslated(callee) && this.hooks.isLikely(callee)) queue.push(callee);
-      }
+      if (regions.length) bundles.push({ regions, instructions });
     }
     this.counts.findMs += this.options.now() - started;
-    return regions;
+    return bundles;
   }
 
   private publish(regions: readonly Region[], epoch: number): number {
@@ -214,6 +200,28 @@ export class Translator {
     this.counts.emitMs += emitted - lifted;
     return id;
   }
+}
+
+/**
+ * The regions of one module each. A module takes an engine 15 KB and each thread 0.1 ms, whatever is in it; but all its
+ * functions are optimised when that pays for one of their average size.
+ */
+function alike(bundles: readonly Bundle[]): Region[][] {
+  const average = ({ regions, instructions }: Bundle): number => instructions / regions.length;
+  const modules: Region[][] = [];
+  let smallest = 0;
+  let room = 0;
+  for (const bundle of bundles.toSorted((a, b) => average(a) - average(b))) {
+    const fits = bundle.instructions <= room && average(bundle) <= Math.max(SMALL, 2 * smallest);
+    if (fits) modules.at(-1)!.push(...bundle.regions);
+    else {
+      modules.push([...bundle.regions]);
+      smallest = average(bundle);
+      room = SHARED_INSTRUCTIONS;
+    }
+    room -= bundle.instructions;
+  }
+  return modules;
 }
 
 /** Functions that the region calls and that return to it: calls of panics and throws are left for when they happen. */

@@ -60,10 +60,13 @@ function modulesOf(lengths: readonly number[], waiting: readonly number[]): numb
   return Array.from({ length: arena.moduleCount - FIRST_MODULE }, (_, i) => arena.functionCount(FIRST_MODULE + i));
 }
 
-test("small regions that wait share modules, and what does not fit begins the next", () => {
-  expect(modulesOf([10, 10, 10, 10], [1, 2, 3])).toEqual([4]);
-  expect(modulesOf([10, 10, 40, 5], [1, 2, 3])).toEqual([2, 2]);
-  expect(modulesOf([100, 10, 100, 10, 10], [1, 2, 3, 4])).toEqual([1, 1, 1, 2]);
+test("regions that wait share a module with others of about their size", () => {
+  expect(modulesOf([10, 20, 30, 40], [1, 2, 3])).toEqual([4]);
+  expect(modulesOf([100, 10, 150, 10, 250], [1, 2, 3, 4])).toEqual([2, 2, 1]);
+  expect(modulesOf(new Array<number>(20).fill(250), [1, 2, 3, 4, 5, 6, 7, 8, 9])).toEqual([7, 3]);
+  // So many at a time.
+  const many = new Array<number>(20).fill(3);
+  expect(modulesOf(many, [...many.keys()].slice(1))).toEqual([16, 4]);
 });
 
 test("what waits twice, or is no code, is passed over", () => {
