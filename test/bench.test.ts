@@ -161,10 +161,46 @@ describe("reports", () => {
     );
     expect(text).toContain("skipped: there is no npm");
     expect(text).toContain("failed: status 1: oh");
-    expect(text).toContain("- fib <&>, Go 1.27: 4.00x, ≤ 1.5x, at worst 2.5");
+    expect(text).toContain(
+      "- fib <&>, Go 1.27: 4.00x, ≤ 1.5x, at worst 2.5\n- fib <&>, Go 1.27: behind Go's js/wasm port\n",
+    );
     expect(text).not.toContain("too noisy for exact figures");
     expect(formatMarkdown(report(rows, { others: 0.3 }))).toContain("too noisy for exact figures");
     expect(formatLine(rows[2]!)).toBe("real: absent: skipped, there is no npm");
+  });
+
+  it("say in Markdown what is beyond any limit, worst first", () => {
+    const peak = (bytes: number) => [
+      { ...run("native", 1, 1), peakBytes: 50e6 },
+      { ...run("gojit", 1, 1), peakBytes: bytes },
+    ];
+    const overNode = { of: "over node", goal: 60, limit: 150 } as const;
+    const start = (name: string, ms: number) =>
+      result({ name, go: null, unit: "ms", goal: overNode, runs: [run("gojit", ms), run("node", 30)] });
+    const text = formatMarkdown(
+      report([
+        result({ name: "frugal", go: null, runs: peak(290e6) }),
+        result({ name: "greedy", go: null, runs: peak(310e6) }),
+        result({
+          name: "parallel",
+          unit: "times",
+          goal: { of: "speedup", goal: 1.8, limit: 1.6 },
+          runs: [run("gojit", 1.5)],
+        }),
+        start("slow", 200),
+        start("slower", 240),
+        start("quick", 170),
+        ...[1, 4].map((gojit) => result({ runs: [run("native", 1), run("gojit", gojit)] })),
+      ]),
+    );
+    expect(text.slice(text.indexOf("## What misses its goal")).split("\n").slice(2, -1)).toEqual([
+      "- mean of compute, Go 1.27: 2.00x, at worst 1.8",
+      "- slower: 210 ms over Node, ≤ 60 ms over Node, at worst 150",
+      "- slow: 170 ms over Node, ≤ 60 ms over Node, at worst 150",
+      "- parallel, Go 1.27: 1.50x, ≥ 1.8x, at worst 1.6",
+      "- peak memory of greedy: +260 MB, 150 MB over native, at worst 250",
+    ]);
+    expect(formatMarkdown(report([]))).toContain("Nothing is beyond its limit.");
   });
 
   it("are put together from parts, in the order of the suites", () => {

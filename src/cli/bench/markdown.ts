@@ -7,8 +7,10 @@ import {
   extraMemory,
   groupsOf,
   isAheadOfJsWasm,
+  judged,
   meanRatio,
   memoryGoal,
+  memoryVerdict,
   ratioOf,
   runOf,
   suiteGoals,
@@ -148,19 +150,11 @@ function memoryTable(report: Report): string[] {
       const peak = runOf(row, name)?.peakBytes;
       return peak ? `${Math.round(peak / 1e6)} MB` : "";
     });
-    const verdict = extra <= memoryGoal.goal ? "met" : extra <= memoryGoal.limit ? "within" : "missed";
-    return [
-      [
-        row.go === null ? row.name : `${row.name}, Go ${row.go}`,
-        ...megabytes,
-        `+${Math.round(extra / 1e6)} MB`,
-        verdict,
-      ],
-    ];
+    return [[nameOf(row), ...megabytes, overNative(extra), memoryVerdict(row)!]];
   });
   if (rows.length === 0) return [];
   const head = ["", "native", "qemu-x86_64", "Go's js/wasm", "gojit", "over native", ""];
-  const goal = `Goal: ${memoryGoal.goal / 1e6} MB over native, at worst ${memoryGoal.limit / 1e6}.`;
+  const goal = `Goal: ${memoryGoalText}.`;
   return [["## Peak memory", "", goal, "", table(head, rows)].join("\n")];
 }
 
@@ -169,9 +163,11 @@ function insideTables(report: Report): string[] {
   const rows = report.benchmarks.flatMap((row): string[][] => {
     const counters = Object.entries(runOf(row, "gojit")?.counters ?? {}).filter(([, value]) => value !== 0);
     if (counters.length === 0) return [];
-    const title = row.go === null ? row.name : `${row.name}, Go ${row.go}`;
     return [
-      [title, counters.map(([name, value]) => `${name}: ${digits(Math.abs(value) < 0.005 ? 0 : value)}`).join("; ")],
+      [
+        nameOf(row),
+        counters.map(([name, value]) => `${name}: ${digits(Math.abs(value) < 0.005 ? 0 : value)}`).join("; "),
+      ],
     ];
   });
   if (rows.length === 0) return [];
@@ -180,25 +176,45 @@ function insideTables(report: Report): string[] {
   return [[heading, "", note, "", table(["", "for one operation, or one run"], rows)].join("\n")];
 }
 
-/** What misses its goal, worst first by how far it is beyond the limit. */
+/** What is beyond its limit, by what that is about, worst first. */
 function misses(report: Report): string[] {
-  const missed = report.benchmarks.flatMap((row) => {
-    if (verdictOf(row) !== "missed" || row.goal?.of !== "ratio") return [];
-    const ratio = ratioOf(row, "gojit")!.median;
-    return [{ row, ratio, excess: ratio / row.goal.limit }];
+  const means = groupsOf(report).flatMap(({ suite, go, rows }) => {
+    const [goal, mean] = [suiteGoals[suite], meanRatio(rows, "gojit")];
+    if (!goal || mean === null || mean <= goal.limit) return [];
+    return [
+      {
+        text: `mean of ${suite}${go === null ? "" : `, Go ${go}`}: ${digits(mean)}x, at worst ${goal.limit}`,
+        excess: 0,
+      },
+    ];
   });
-  if (missed.length === 0) return ["No ratio is beyond its limit."];
-  return missed
-    .sort((a, b) => b.excess - a.excess)
-    .map(
-      ({ row, ratio }) =>
-        `- ${row.name}${row.go === null ? "" : `, Go ${row.go}`}: ${digits(ratio)}x, ${goalText(row.goal!)}`,
-    );
+  const goals = report.benchmarks.flatMap((row) => {
+    if (verdictOf(row) !== "missed") return [];
+    const { goal } = row;
+    const { median } = judged(row)!;
+    const value = `${digits(median)}${goal!.of === "over node" ? " ms over Node" : "x"}`;
+    const excess = goal!.of === "speedup" ? goal!.limit / median : median / goal!.limit;
+    return [{ text: `${nameOf(row)}: ${value}, ${goalText(goal!)}`, excess }];
+  });
+  const memory = report.benchmarks.flatMap((row) => {
+    if (memoryVerdict(row) !== "missed") return [];
+    const excess = extraMemory(row)!;
+    return [{ text: `peak memory of ${nameOf(row)}: ${overNative(excess)}, ${memoryGoalText}`, excess }];
+  });
+  const behind = report.benchmarks
+    .filter((row) => isAheadOfJsWasm(row) === false)
+    .map((row) => ({ text: `${nameOf(row)}: behind Go's js/wasm port`, excess: 0 }));
+  const missed = [means, goals, memory, behind].flatMap((some) => some.toSorted((x, y) => y.excess - x.excess));
+  return missed.length === 0 ? ["Nothing is beyond its limit."] : missed.map(({ text }) => `- ${text}`);
 }
+
+const nameOf = ({ name, go }: BenchmarkResult): string => (go === null ? name : `${name}, Go ${go}`);
+const overNative = (bytes: number): string => `+${Math.round(bytes / 1e6)} MB`;
+const memoryGoalText = `${memoryGoal.goal / 1e6} MB over native, at worst ${memoryGoal.limit / 1e6}`;
 
 /** One line for the terminal, as soon as a benchmark has been measured. */
 export function formatLine(row: BenchmarkResult): string {
-  const title = `${row.suite}: ${row.name}${row.go === null ? "" : `, Go ${row.go}`}`;
+  const title = `${row.suite}: ${nameOf(row)}`;
   if (row.skipped !== null) return `${title}: skipped, ${row.skipped}`;
   const runs = row.runs.map(({ runner, values, failure }) => {
     if (failure !== null) return `${runner} failed: ${failure}`;

@@ -21,8 +21,8 @@ export function ratioOf(result: BenchmarkResult, name: RunnerName): Summary | nu
   return summarize(run.values.map((value, round) => value / native.values[round]!));
 }
 
-/** The value that a benchmark's goal is about. */
-function judged(result: BenchmarkResult): Summary | null {
+/** The value that a benchmark's goal is about; null if it has none or was not measured. */
+export function judged(result: BenchmarkResult): Summary | null {
   const gojit = runOf(result, "gojit");
   if (!gojit || !result.goal) return null;
   if (result.goal.of === "ratio") return ratioOf(result, "gojit");
@@ -95,3 +95,10 @@ export function extraMemory(result: BenchmarkResult): number | null {
 
 /** What peak memory over native is to stay below, in bytes. */
 export const memoryGoal = { goal: 150e6, limit: 250e6 };
+
+/** The same as a verdict; null where it was not watched. */
+export function memoryVerdict(result: BenchmarkResult): Verdict | null {
+  const extra = extraMemory(result);
+  if (extra === null) return null;
+  return extra <= memoryGoal.goal ? "met" : extra <= memoryGoal.limit ? "within" : "missed";
+}
