@@ -119,7 +119,7 @@ const MAX_TABLE = 512;
 /** So often at most a long function is inlined: without a limit, large programs have twice the code. */
 const MOST_COPIES = 16;
 const RECENT_ITEMS = 8_000;
-/** Hot callees that are kept. With twice as many the translator of a large program takes 20 MB more. */
+/** Callees that are kept, hot ones and others. With twice as many the translator of a large program takes 20 MB more. */
 const RECENT_CALLEES = 512;
 /** Instructions behind an exit that are looked at for what they read. */
 const LOOK_AHEAD = 12;
@@ -252,7 +252,7 @@ export class RegionFinder {
 
   /** What has been decoded lately: a callee is looked at by its callers and then by itself. */
   private readonly items = new Map<number, Item>();
-  /** By entry: what was found of a callee with the largest limit that was asked for. */
+  /** By entry: what was found lately of a callee with the largest limit that was asked for. */
   private readonly callees = new Map<number, { readonly region: Region | null; readonly limit: number }>();
   /** By entry: what was found lately of hot callees, which many callers inline. */
   private readonly hotCallees = new Map<number, HotCallee>();
@@ -308,6 +308,7 @@ export class RegionFinder {
       // By its size in bytes first: no long function is decoded for nothing.
       const small = info?.start === pc && info.origin === "compiler" && info.end - info.start <= limit * 8;
       known = { region: small ? this.findAlone(pc, limit) : null, limit };
+      if (this.callees.size >= RECENT_CALLEES) this.callees.clear();
       this.callees.set(pc, known);
     }
     return known.region && known.region.instructionCount <= limit ? known.region : null;
