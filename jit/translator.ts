@@ -212,8 +212,10 @@ function alike(bundles: readonly Bundle[]): Region[][] {
   let smallest = 0;
   let room = 0;
   for (const bundle of bundles.toSorted((a, b) => average(a) - average(b))) {
+    const last = modules.at(-1);
     const fits = bundle.instructions <= room && average(bundle) <= Math.max(SMALL, 2 * smallest);
-    if (fits) modules.at(-1)!.push(...bundle.regions);
+    // What is no instruction is a region of none.
+    if (last && fits) last.push(...bundle.regions);
     else {
       modules.push([...bundle.regions]);
       smallest = average(bundle);

@@ -6,13 +6,20 @@ import { Translator } from "../jit/translator.js";
 const CODE = 0x10000;
 const APART = 0x100;
 
-/** A translator of functions that are so many NOPs and a RET, APART from each other, 50 of them to a module. */
-function translatorOf(lengths: readonly number[]): { arena: CodeArena; translator: Translator } {
+/**
+ * A translator of functions that are so many NOPs and a RET, APART from each other, 50 instructions to a module.
+ * @param others functions, by index, that begin with another byte
+ */
+function translatorOf(
+  lengths: readonly number[],
+  others: readonly (readonly [number, number])[] = [],
+): { arena: CodeArena; translator: Translator } {
   const code = new Uint8Array(lengths.length * APART);
   lengths.forEach((length, index) => {
     code.fill(0x90, index * APART, index * APART + length);
     if (length) code[index * APART + length] = 0xc3;
   });
+  for (const [index, byte] of others) code[index * APART] = byte;
   const arena = new CodeArena(CodeArena.allocate());
   const translator = new Translator(
     {
@@ -73,6 +80,13 @@ test("what waits twice, or is no code, is passed over", () => {
   expect(modulesOf([10, 10, 10, 0], [1, 1, 3, 2, 1])).toEqual([3]);
   expect(modulesOf([0, 10], [1])).toEqual([1]);
   expect(modulesOf([0], [])).toEqual([]);
+});
+
+test("what is no instruction has a region too", () => {
+  const { arena, translator } = translatorOf([10, 0, 10], [[1, 0x06]]);
+  expect(translator.translate(addressOf(1))).toBe(true);
+  expect(arena.isTranslated(addressOf(1))).toBe(true);
+  expect(arena.moduleCount).toBe(FIRST_MODULE + 1);
 });
 
 test("code that changes while regions wait is translated as it is then", () => {
