@@ -128,10 +128,11 @@ async function translateFunctions(
   const progress = process.stderr.isTTY ? (text: string) => void process.stderr.write(`\r${text}\x1b[K`) : undefined;
   let shown = -Infinity;
   let index = 0;
-  for (; index < functions.count; index++) {
+  const next = (): number => (index < functions.count ? functions.start[index++]! : 0);
+  while (index < functions.count) {
     const now = performance.now();
     if (interrupted || now > end || arena.codeBytes > WARM_LIMIT_BYTES) break;
-    translator.translate(functions.start[index]!);
+    translator.translate(next(), next);
     if (now - shown < PROGRESS_MS) continue;
     shown = now;
     progress?.(`${index} of ${functions.count} functions, ${megabytes(arena.codeBytes)}`);
