@@ -236,11 +236,11 @@ interface Explored {
   readonly tables: ReadonlyMap<number, { index: number; targets: number[] }>;
 }
 
-/** What was found of a callee with a limit, where control leaves it: true once it does not hardly ever do that. */
+/** What was found of a callee with a limit, and for each way that was left out whether control takes it by now. */
 interface HotCallee {
   readonly region: Region;
   readonly limit: number;
-  readonly leaves: readonly (() => boolean)[];
+  readonly leftOut: readonly (() => boolean)[];
 }
 
 /** Finds regions; one instance can be used for any number of them. */
@@ -318,25 +318,25 @@ export class RegionFinder {
   private findHotCallee(pc: number, limit: number): Region | null {
     if ((this.tooLarge.get(pc) ?? -1) >= limit) return null;
     const known = this.hotCallees.get(pc);
-    if (known?.limit === limit && !known.leaves.some((isUsed) => isUsed())) return known.region;
+    if (known?.limit === limit && !known.leftOut.some((isTaken) => isTaken())) return known.region;
     const { isFollowed, isReached } = this.profile;
-    const leaves: (() => boolean)[] = [];
+    const leftOut: (() => boolean)[] = [];
     const region = this.findAlone(pc, limit + 1, {
       ...this.profile,
       isFollowed(branch, taken) {
         const follows = isFollowed(branch, taken);
-        if (!follows) leaves.push(() => isFollowed(branch, taken));
+        if (!follows) leftOut.push(() => isFollowed(branch, taken));
         return follows;
       },
       isReached(target) {
         const reached = isReached(target);
-        if (!reached) leaves.push(() => isReached(target));
+        if (!reached) leftOut.push(() => isReached(target));
         return reached;
       },
     });
     if (region && region.instructionCount <= limit) {
       if (this.hotCallees.size >= RECENT_CALLEES) this.hotCallees.clear();
-      this.hotCallees.set(pc, { region, limit, leaves });
+      this.hotCallees.set(pc, { region, limit, leftOut });
       return region;
     }
     this.tooLarge.set(pc, limit);

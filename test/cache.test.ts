@@ -73,6 +73,19 @@ function packsIn(directory: string): string[] {
   return readdirSync(directory).map((name) => path.join(directory, name));
 }
 
+/** A cache with the pack of `filledCode` under the key "a", which is damaged. */
+function damagedCache(damage: (bytes: Uint8Array) => unknown) {
+  const directory = freshDirectory();
+  const problems: string[] = [];
+  const cache = openCache(directory, problems);
+  cache.save(keyOf("a"), filledCode(), known(0), "p", anywhere);
+  const [file] = packsIn(directory) as [string];
+  const bytes = new Uint8Array(readFileSync(file));
+  damage(bytes);
+  writeFileSync(file, bytes);
+  return { directory, problems, cache };
+}
+
 describe("code arena", () => {
   it("comes back from a pack as it was", () => {
     const directory = freshDirectory();
@@ -163,14 +176,7 @@ describe("code cache", () => {
     ["another key", (bytes: Uint8Array) => (bytes[9]! ^= 1)],
     ["no magic number", (bytes: Uint8Array) => (bytes[0] = 0)],
   ])("notices and replaces a pack with %s", (_, damage) => {
-    const directory = freshDirectory();
-    const problems: string[] = [];
-    const cache = openCache(directory, problems);
-    cache.save(keyOf("a"), filledCode(), known(0), "p", anywhere);
-    const [file] = packsIn(directory) as [string];
-    const bytes = new Uint8Array(readFileSync(file));
-    damage(bytes);
-    writeFileSync(file, bytes);
+    const { directory, problems, cache } = damagedCache(damage);
     const code = emptyCode();
     const { arena } = code;
     expect(cache.load(keyOf("a"), code)).toEqual(known(0));
@@ -185,14 +191,7 @@ describe("code cache", () => {
   });
 
   it("notices a module that is damaged when it is asked for, and makes the pack again without it", () => {
-    const directory = freshDirectory();
-    const problems: string[] = [];
-    const cache = openCache(directory, problems);
-    cache.save(keyOf("a"), filledCode(), known(0), "p", anywhere);
-    const [file] = packsIn(directory) as [string];
-    const bytes = new Uint8Array(readFileSync(file));
-    bytes[bytes.length - 9]! ^= 4;
-    writeFileSync(file, bytes);
+    const { problems, cache } = damagedCache((bytes) => (bytes[bytes.length - 9]! ^= 4));
     const code = emptyCode();
     const { arena } = code;
     const loaded = cache.load(keyOf("a"), code);

@@ -1,8 +1,9 @@
 /** Packs as files, on Node. */
-import { closeSync, fstatSync, openSync, readSync, readvSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync, writeSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import type { ArenaSnapshot, CodeArena } from "../../jit/code-arena.js";
 import type { Records, RecordSnapshot } from "../../jit/interpreter/records.js";
+import { readFully } from "./node-code-files.js";
 import {
   PREFIX_BYTES,
   decodeDescription,
@@ -146,21 +147,12 @@ function readPrefix(descriptor: number): PackPrefix {
 }
 
 function readAll(descriptor: number, views: readonly Uint8Array[], position: number): boolean {
-  const total = byteLength(views);
-  let done = readvSync(descriptor, views, position);
-  if (done === total) return true;
-  // A short read: go on one view at a time.
-  let start = 0;
-  for (const view of views) {
-    while (done < start + view.length) {
-      const from = Math.max(0, done - start);
-      const count = readSync(descriptor, view, from, view.length - from, position + done);
-      if (count === 0) return false;
-      done += count;
-    }
-    start += view.length;
-  }
-  return true;
+  let at = position;
+  return views.every((view) => {
+    const start = at;
+    at += view.length;
+    return readFully(descriptor, start, view);
+  });
 }
 
 function writeAll(descriptor: number, bytes: Uint8Array, position: number): void {

@@ -176,36 +176,32 @@ function insideTables(report: Report): string[] {
   return [[heading, "", note, "", table(["", "for one operation, or one run"], rows)].join("\n")];
 }
 
-/** What is beyond its limit, by what that is about, worst first. */
+/** What is beyond its limit, by what that is about; goals and peak memory worst first. */
 function misses(report: Report): string[] {
-  const means = groupsOf(report).flatMap(({ suite, go, rows }) => {
-    const [goal, mean] = [suiteGoals[suite], meanRatio(rows, "gojit")];
+  const means = groupsOf(report).flatMap((group) => {
+    const [goal, mean] = [suiteGoals[group.suite], meanRatio(group.rows, "gojit")];
     if (!goal || mean === null || mean <= goal.limit) return [];
-    return [
-      {
-        text: `mean of ${suite}${go === null ? "" : `, Go ${go}`}: ${digits(mean)}x, at worst ${goal.limit}`,
-        excess: 0,
-      },
-    ];
+    return [`mean of ${titleOf(group)}: ${digits(mean)}x, at worst ${goal.limit}`];
   });
   const goals = report.benchmarks.flatMap((row) => {
-    if (verdictOf(row) !== "missed") return [];
     const { goal } = row;
+    if (!goal || verdictOf(row) !== "missed") return [];
     const { median } = judged(row)!;
-    const value = `${digits(median)}${goal!.of === "over node" ? " ms over Node" : "x"}`;
-    const excess = goal!.of === "speedup" ? goal!.limit / median : median / goal!.limit;
-    return [{ text: `${nameOf(row)}: ${value}, ${goalText(goal!)}`, excess }];
+    const value = `${digits(median)}${goal.of === "over node" ? " ms over Node" : "x"}`;
+    const excess = goal.of === "speedup" ? goal.limit / median : median / goal.limit;
+    return [{ text: `${nameOf(row)}: ${value}, ${goalText(goal)}`, excess }];
   });
   const memory = report.benchmarks.flatMap((row) => {
     if (memoryVerdict(row) !== "missed") return [];
     const excess = extraMemory(row)!;
     return [{ text: `peak memory of ${nameOf(row)}: ${overNative(excess)}, ${memoryGoalText}`, excess }];
   });
+  const worstFirst = [goals, memory].flatMap((some) => some.toSorted((x, y) => y.excess - x.excess));
   const behind = report.benchmarks
     .filter((row) => isAheadOfJsWasm(row) === false)
-    .map((row) => ({ text: `${nameOf(row)}: behind Go's js/wasm port`, excess: 0 }));
-  const missed = [means, goals, memory, behind].flatMap((some) => some.toSorted((x, y) => y.excess - x.excess));
-  return missed.length === 0 ? ["Nothing is beyond its limit."] : missed.map(({ text }) => `- ${text}`);
+    .map((row) => `${nameOf(row)}: behind Go's js/wasm port`);
+  const missed = [...means, ...worstFirst.map(({ text }) => text), ...behind];
+  return missed.length === 0 ? ["Nothing is beyond its limit."] : missed.map((text) => `- ${text}`);
 }
 
 const nameOf = ({ name, go }: BenchmarkResult): string => (go === null ? name : `${name}, Go ${go}`);
