@@ -1,6 +1,6 @@
 /**
  * Requests for translation, from any guest thread to the translator Worker, over a SharedArrayBuffer: `request` waits
- * for the answer, `offer` does not.
+ * for the answer, `offer` does not. The supervisor says what is worth more effort than it got at first: `improve`.
  */
 
 const LOCK = 0;
@@ -10,13 +10,16 @@ const RESULT = 3;
 const STARTED = 4;
 /** Changes with every request and offer. */
 const NEWS = 5;
-/** Offers made and taken, modulo 2^32. */
-const OFFERED = 6;
-const TAKEN = 7;
 /** How many more offers there have to be before a translator is started for them. */
-const PATIENCE = 8;
-const OFFERS_AT = 9;
-const MAX_OFFERS = 1024;
+const PATIENCE = 6;
+const OFFERS_AT = 7;
+// Words of a ring, before its entries: how many were put and taken, modulo 2^32.
+const R_PUT = 0;
+const R_TAKEN = 1;
+const R_ENTRIES = 2;
+const RING_ENTRIES = 1024;
+const IMPROVEMENTS_AT = OFFERS_AT + R_ENTRIES + RING_ENTRIES;
+const WORDS = IMPROVEMENTS_AT + R_ENTRIES + RING_ENTRIES;
 
 /** How long the translator rests at most: V8 may be waiting for its thread to collect garbage (see runtime-shims/lock.ts). */
 const NAP_MS = 1000;
@@ -30,7 +33,7 @@ export class TranslationChannel {
   private readonly words: Int32Array;
 
   static allocate(): SharedArrayBuffer {
-    return new SharedArrayBuffer((OFFERS_AT + MAX_OFFERS) * 4);
+    return new SharedArrayBuffer(WORDS * 4);
   }
   constructor(buffer: SharedArrayBuffer) {
     this.buffer = buffer;
@@ -70,15 +73,21 @@ export class TranslationChannel {
   offer(pc: number): void {
     const { words } = this;
     if (!this.isInDemand) Atomics.sub(words, PATIENCE, 1);
-    if (Atomics.load(words, OFFERED) - Atomics.load(words, TAKEN) >= MAX_OFFERS / 2) return;
-    Atomics.store(words, OFFERS_AT + (Atomics.add(words, OFFERED, 1) & (MAX_OFFERS - 1)), pc | 0);
-    this.announce();
+    if (this.put(OFFERS_AT, pc)) this.announce();
   }
 
-  /** The translator's side: waits for requests for ever. */
-  serve(translate: (pc: number, more: () => number) => boolean): never {
+  /** Proposes to translate the region at `pc` again, with more effort. It is forgotten if too many wait already. */
+  improve(pc: number): void {
+    if (this.put(IMPROVEMENTS_AT, pc)) this.announce();
+  }
+
+  /**
+   * The translator's side: waits for requests for ever.
+   * @param translate gets what is asked for or offered, and takes along more of what is offered
+   */
+  serve(translate: (pc: number, more: () => number) => boolean, improve: (pc: number) => void): never {
     const { words } = this;
-    const more = (): number => (Atomics.load(words, STATE) === ASKED ? 0 : this.takeOffer());
+    const more = (): number => (Atomics.load(words, STATE) === ASKED ? 0 : this.take(OFFERS_AT));
     for (;;) {
       const news = Atomics.load(words, NEWS);
       if (Atomics.load(words, STATE) === ASKED) {
@@ -87,22 +96,32 @@ export class TranslationChannel {
         Atomics.store(words, RESULT, published ? 1 : 0);
         Atomics.store(words, STATE, ANSWERED);
         Atomics.notify(words, STATE);
-      } else {
-        const pc = this.takeOffer();
-        if (pc) translate(pc, more);
-        else Atomics.wait(words, NEWS, news, NAP_MS);
+        continue;
       }
+      const slow = this.take(IMPROVEMENTS_AT);
+      const hot = slow ? 0 : this.take(OFFERS_AT);
+      if (slow) improve(slow);
+      else if (hot) translate(hot, more);
+      else Atomics.wait(words, NEWS, news, NAP_MS);
     }
   }
 
-  /** The oldest offer, or 0. */
-  private takeOffer(): number {
+  /** False if the ring at `ring` is half full. */
+  private put(ring: number, pc: number): boolean {
     const { words } = this;
-    const taken = Atomics.load(words, TAKEN);
-    if (taken === Atomics.load(words, OFFERED)) return 0;
+    if (Atomics.load(words, ring + R_PUT) - Atomics.load(words, ring + R_TAKEN) >= RING_ENTRIES / 2) return false;
+    const entry = Atomics.add(words, ring + R_PUT, 1) & (RING_ENTRIES - 1);
+    Atomics.store(words, ring + R_ENTRIES + entry, pc | 0);
+    return true;
+  }
+  /** The oldest address in the ring at `ring`, or 0. */
+  private take(ring: number): number {
+    const { words } = this;
+    const taken = Atomics.load(words, ring + R_TAKEN);
+    if (taken === Atomics.load(words, ring + R_PUT)) return 0;
     // 0 while its thread is still writing it: that announces it afterwards.
-    const pc = Atomics.exchange(words, OFFERS_AT + (taken & (MAX_OFFERS - 1)), 0) >>> 0;
-    if (pc) Atomics.store(words, TAKEN, taken + 1);
+    const pc = Atomics.exchange(words, ring + R_ENTRIES + (taken & (RING_ENTRIES - 1)), 0) >>> 0;
+    if (pc) Atomics.store(words, ring + R_TAKEN, taken + 1);
     return pc;
   }
 

@@ -2,7 +2,8 @@
  * The code arena: all translated modules of a process, so that every thread can instantiate what it meets. They are in
  * one SharedArrayBuffer; what an earlier run has left stays in its file until a thread asks for it. A *slot* is the table
  * index of a region's function, the same in every thread; a slot is given to a guest address when code first refers to it,
- * and points to a module once the region is translated.
+ * and points to a module once the region is translated. A region that takes much time is translated once more, with more
+ * effort: then its slot points to the better module, and knows the *former* one, which has a function for it as well.
  *
  * One writer at a time (the translator, or the loader of the code cache before threads start); `invalidate` may come
  * from any thread. Readers need no lock: an address's slot never changes and modules are published after their bytes.
@@ -33,6 +34,7 @@ const H_FILE = 8;
 const H_FILE_AT = 9;
 /** 1 if something in the file was not as it was written. */
 const H_DAMAGED = 10;
+const H_IMPROVEMENTS = 11;
 const HEADER_WORDS = 16;
 
 // Words of a module record.
@@ -43,12 +45,15 @@ const M_DYNAMIC = 3;
 const M_FUNCTIONS = 4;
 /** Checksum of code and map; of modules that are in the file. */
 const M_CHECKSUM = 5;
-const MODULE_WORDS = 6;
+/** 1 if it is the former module of a slot. */
+const M_FORMER = 6;
+const MODULE_WORDS = 7;
 
 const HASH_AT = HEADER_WORDS;
 const SLOT_PC_AT = HASH_AT + HASH_SIZE;
 const SLOT_MODULE_AT = SLOT_PC_AT + MAX_SLOTS;
-const SLOT_START_AT = SLOT_MODULE_AT + MAX_SLOTS;
+const SLOT_FORMER_AT = SLOT_MODULE_AT + MAX_SLOTS;
+const SLOT_START_AT = SLOT_FORMER_AT + MAX_SLOTS;
 const SLOT_END_AT = SLOT_START_AT + MAX_SLOTS;
 const MODULE_AT = SLOT_END_AT + MAX_SLOTS;
 const CODE_AT_BYTES = (MODULE_AT + MAX_MODULES * MODULE_WORDS) * 4;
@@ -68,6 +73,8 @@ export interface PublishedModule {
   readonly regions: readonly PublishedRegion[];
   /** True if its guest code is not part of the program's file; such modules are not cached. */
   readonly dynamic: boolean;
+  /** True if its regions are translated already, and better here. */
+  readonly improved: boolean;
 }
 
 /** How much of an arena is in use. */
@@ -174,12 +181,35 @@ export class CodeArena {
   get epoch(): number {
     return Atomics.load(this.words, H_EPOCH);
   }
+  /** Counts modules that have better code for what was translated before. */
+  get improvements(): number {
+    return Atomics.load(this.words, H_IMPROVEMENTS);
+  }
+  /** True if the region for `pc` is translated, and not yet better than at first. */
+  isImprovable(pc: number): boolean {
+    const slot = this.slotOf(pc);
+    return slot > BOUNCE_SLOT && this.moduleOf(slot) >= 0 && this.formerOf(slot) < 0;
+  }
   pcOf(slot: number): number {
     return this.words[SLOT_PC_AT + slot]! >>> 0;
   }
   /** The module that holds the slot's function, or -1 while it is not translated. */
   moduleOf(slot: number): number {
     return Atomics.load(this.words, SLOT_MODULE_AT + slot) - 1;
+  }
+  /** The module that holds a function for the slot as well, which is not to be used any more; or -1. */
+  private formerOf(slot: number): number {
+    return Atomics.load(this.words, SLOT_FORMER_AT + slot) - 1;
+  }
+  /** Slots that have a former module: that one, or any. */
+  improvedSlots(former?: number): number[] {
+    if (former !== undefined && this.words[MODULE_AT + former * MODULE_WORDS + M_FORMER] === 0) return [];
+    const out: number[] = [];
+    for (let slot = FIRST_SLOT; slot < this.slotCount; slot++) {
+      const one = this.formerOf(slot);
+      if (one >= 0 && (former === undefined || one === former)) out.push(slot);
+    }
+    return out;
   }
   /**
    * A module's code, not shared; valid until the next call of this or of `moduleMap`. Null if it is in a file and not as
@@ -281,17 +311,25 @@ export class CodeArena {
     words[at + M_MAP_LENGTH] = module.map.length;
     words[at + M_DYNAMIC] = module.dynamic ? 1 : 0;
     words[at + M_FUNCTIONS] = module.regions.length;
+    words[at + M_FORMER] = 0;
     this.lock();
     try {
       if (this.epoch !== epoch) return -1;
       Atomics.store(words, H_CODE, (offset + length + 7) & ~7);
       Atomics.store(words, H_MODULES, id + 1);
-      for (const region of module.regions) {
-        const slot = this.slotOf(region.pc);
-        words[SLOT_START_AT + slot] = region.start | 0;
-        words[SLOT_END_AT + slot] = region.end | 0;
+      for (const { pc, start, end } of module.regions) {
+        const slot = this.slotOf(pc);
+        const former = module.improved ? this.moduleOf(slot) : -1;
+        // What concerns one of its two functions concerns both.
+        const from = former < 0 ? start : Math.min(start, words[SLOT_START_AT + slot]! >>> 0);
+        const to = former < 0 ? end : Math.max(end, words[SLOT_END_AT + slot]! >>> 0);
+        words[SLOT_START_AT + slot] = from | 0;
+        words[SLOT_END_AT + slot] = to | 0;
+        if (former >= 0) words[MODULE_AT + former * MODULE_WORDS + M_FORMER] = 1;
+        Atomics.store(words, SLOT_FORMER_AT + slot, former + 1);
         Atomics.store(words, SLOT_MODULE_AT + slot, id + 1);
       }
+      if (module.improved) Atomics.add(words, H_IMPROVEMENTS, 1);
     } finally {
       this.unlock();
     }
@@ -355,13 +393,16 @@ export class CodeArena {
       const slots = this.slotCount;
       const modules = this.moduleCount;
       const tables = this.tableViews(slots, modules).map((view) => view.slice());
-      const [, slotModule, slotStart, slotEnd, records] = tables.map((bytes) => new Int32Array(bytes.buffer));
+      const [, slotModule, slotFormer, slotStart, slotEnd, records] = tables.map(
+        (bytes) => new Int32Array(bytes.buffer),
+      );
       const kept = this.reusable(slots, modules);
       let fresh = false;
       for (let module = FIRST_MODULE + known; module < modules; module++) fresh ||= kept[module] !== 0;
       for (let slot = FIRST_SLOT; slot < slots; slot++) {
+        if (!kept[slotFormer![slot]! - 1]) slotFormer![slot] = 0;
         if (kept[slotModule![slot]! - 1]) continue;
-        slotModule![slot] = slotStart![slot] = slotEnd![slot] = 0;
+        slotModule![slot] = slotFormer![slot] = slotStart![slot] = slotEnd![slot] = 0;
       }
       const { fileBytes } = this;
       const runs: Run[] = [];
@@ -426,14 +467,20 @@ export class CodeArena {
       if (words[SLOT_START_AT + slot]! >>> 0 < high && words[SLOT_END_AT + slot]! >>> 0 > low) kept[module] = 0;
     }
     if (this.fileIsDamaged) kept.forEach((_, module) => (kept[module] &&= this.contents(module) ? 1 : 0));
+    // As in `drop`: nothing is translated whose slot says that it is not.
+    for (let slot = FIRST_SLOT; slot < slots; slot++) {
+      if (this.formerOf(slot) >= 0 && !kept[this.moduleOf(slot)]) kept[this.formerOf(slot)] = 0;
+    }
     return kept;
   }
 
   private tablesAreSound({ slots, modules, codeBytes }: ArenaSize): boolean {
     const { words } = this;
     for (let slot = FIRST_SLOT; slot < slots; slot++) {
-      const module = words[SLOT_MODULE_AT + slot]!;
-      if (module < 0 || module > modules) return false;
+      for (const table of [SLOT_MODULE_AT, SLOT_FORMER_AT]) {
+        const module = words[table + slot]!;
+        if (module < 0 || module > modules) return false;
+      }
     }
     for (let at = MODULE_AT; at < MODULE_AT + modules * MODULE_WORDS; at += MODULE_WORDS) {
       const offset = words[at + M_OFFSET]! >>> 0;
@@ -444,7 +491,7 @@ export class CodeArena {
 
   private tableViews(slots: number, modules: number): Uint8Array[] {
     const view = (at: number, length: number) => new Uint8Array(this.buffer, at * 4, length * 4);
-    const slotTables = [SLOT_PC_AT, SLOT_MODULE_AT, SLOT_START_AT, SLOT_END_AT];
+    const slotTables = [SLOT_PC_AT, SLOT_MODULE_AT, SLOT_FORMER_AT, SLOT_START_AT, SLOT_END_AT];
     return [...slotTables.map((at) => view(at, slots)), view(MODULE_AT, modules * MODULE_WORDS)];
   }
 
@@ -498,12 +545,22 @@ export class CodeArena {
     return this.words[H_DAMAGED] !== 0;
   }
 
-  /** @param hit as the slots' tables have them: number + 1 */
-  private drop(hit: ReadonlySet<number>): void {
+  /**
+   * Forgets modules, and the former ones of their slots.
+   * @param hit as the slots' tables have them: number + 1
+   */
+  private drop(hit: Set<number>): void {
     if (hit.size === 0) return;
     const { words } = this;
-    for (let slot = FIRST_SLOT; slot < this.slotCount; slot++) {
-      if (hit.has(words[SLOT_MODULE_AT + slot]!)) Atomics.store(words, SLOT_MODULE_AT + slot, 0);
+    const slots = this.slotCount;
+    for (let slot = FIRST_SLOT; slot < slots; slot++) {
+      const former = words[SLOT_FORMER_AT + slot]!;
+      if (former && hit.has(words[SLOT_MODULE_AT + slot]!)) hit.add(former);
+    }
+    for (let slot = FIRST_SLOT; slot < slots; slot++) {
+      for (const table of [SLOT_FORMER_AT, SLOT_MODULE_AT]) {
+        if (hit.has(words[table + slot]!)) Atomics.store(words, table + slot, 0);
+      }
     }
   }
 

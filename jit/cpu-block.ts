@@ -17,10 +17,14 @@ export const CPU_RIP = 416;
 export const CPU_FS_BASE = 424;
 /** Non-zero asks translated code to return to the dispatcher at the next loop back-edge, 32 bits. */
 export const CPU_POLL = 432;
+/** Non-zero asks which region the thread is in, 32 bits: the next one that is sampled writes 0 here, and its entry behind it. */
+export const CPU_SAMPLE = 436;
+/** Entry of the region that answered last, 32 bits. */
+export const CPU_SAMPLED = 440;
 /** Processor exception raised by translated code: vector + 1, or 0; 32 bits. */
-export const CPU_TRAP_VECTOR = 436;
+export const CPU_TRAP_VECTOR = 444;
 /** Always 0, 64 bits: the base or index of interpreted addresses that have none. */
-export const CPU_ZERO = 440;
+export const CPU_ZERO = 448;
 /** MXCSR XOR its default, 32 bits: a zeroed block holds the default. */
 export const CPU_MXCSR = 472;
 /** Round to nearest, all exceptions masked. Arithmetic always works so, whatever LDMXCSR loaded (docs/quirks.md). */

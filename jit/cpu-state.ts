@@ -7,6 +7,7 @@ import {
   CPU_MXCSR,
   CPU_POLL,
   CPU_RIP,
+  CPU_SAMPLE,
   CPU_XMM,
   DEFAULT_MXCSR,
 } from "./cpu-block.js";
@@ -33,6 +34,8 @@ export class CpuState {
   readonly xmm: Uint8Array;
   /** Index 0 is the poll word. */
   readonly pending: Int32Array;
+  /** Index 0 asks which region the thread is in. */
+  readonly sample: Int32Array;
   private readonly words: Uint32Array;
 
   constructor(buffer: SharedArrayBuffer) {
@@ -40,6 +43,7 @@ export class CpuState {
     this.gpr32 = new Uint32Array(buffer, CPU_GPR, 32);
     this.xmm = new Uint8Array(buffer, CPU_XMM, 256);
     this.pending = new Int32Array(buffer, CPU_POLL, 1);
+    this.sample = new Int32Array(buffer, CPU_SAMPLE, 1);
     this.words = new Uint32Array(buffer);
   }
 

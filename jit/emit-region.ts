@@ -12,7 +12,7 @@
  * the CPU block: at the callee's entry if that is a region of this module (the trap names it), else at CPU_RIP.
  */
 import type { CodeSource } from "./code-source.js";
-import { CPU_EXECUTED, CPU_FLAGS, CPU_GPR, CPU_POLL, CPU_RIP, CPU_XMM } from "./cpu-block.js";
+import { CPU_EXECUTED, CPU_FLAGS, CPU_GPR, CPU_POLL, CPU_RIP, CPU_SAMPLE, CPU_XMM } from "./cpu-block.js";
 import { mnemonicByName, mnemonicName, OP_MEM, type Insn } from "./decode.js";
 import { analyseFlow, rareBlocks, type Flow } from "./flow.js";
 import { VECTOR_UD, VECTOR_UNIMPLEMENTED, type FlagDefinition, type Lifter } from "./lift/lifter.js";
@@ -84,6 +84,7 @@ export class RegionEmitter {
   readonly helpers = new Set<"lookup" | "lookupFunction">();
 
   private region!: Region;
+  private sampled = false;
   private flow!: Flow;
   private liveness!: Liveness;
   private linkage!: Linkage;
@@ -105,10 +106,14 @@ export class RegionEmitter {
     this.params = w.types([i32, i64]);
   }
 
-  /** Adds `region` to the module being built as function `name`. */
-  emit(region: Region, name: string, linkage: Linkage): FunctionRef {
+  /**
+   * Adds `region` to the module being built as function `name`.
+   * @param sampled whether the code answers who asks which region the thread is in: where it begins, and in its loops
+   */
+  emit(region: Region, name: string, linkage: Linkage, sampled = false): FunctionRef {
     const { w, l } = this;
     this.region = region;
+    this.sampled = sampled;
     this.linkage = linkage;
     this.flow = analyseFlow(region);
     this.liveness = analyseLiveness(this.source, region, this.flow);
@@ -118,7 +123,8 @@ export class RegionEmitter {
     this.isRare = rareBlocks(region);
     this.stackLagIn = analyseStackLag(region, this.flow, mayFault, this.isRare);
     l.beginFunction([i32, i64], RSP_PARAM);
-    const statements = [...this.headStart(), ...this.loadsFor(0)];
+    l.insn = { ...NO_INSN, pc: region.entry };
+    const statements = [...this.answerIfAsked(), ...this.headStart(), ...this.loadsFor(0)];
     this.tree(0, statements);
     statements.push(w.unreachable());
     const body = w.block(null, statements);
@@ -134,7 +140,6 @@ export class RegionEmitter {
   private headStart(): Expr[] {
     const { w, l, region } = this;
     if (!region.known || this.counts) return [];
-    l.insn = { ...NO_INSN, pc: region.entry };
     return headStart(w, l, region.known, region.entry);
   }
 
@@ -516,7 +521,9 @@ export class RegionEmitter {
         ),
       ];
       const { pc } = this.region.blocks[to]!;
-      out.push(l.hinted(w.if(this.pollWord(), w.block(null, [...stores, this.returnTo(w.i32.const(pc))])), false));
+      const leave = w.if(this.pollWord(), w.block(null, [...stores, this.returnTo(w.i32.const(pc))]));
+      const poll = this.sampled ? w.if(this.pollOrSample(), w.block(null, [this.answer(), leave])) : leave;
+      out.push(l.hinted(poll, false));
       out.push(w.br(`L${to}`));
     } else if (this.flow.isMerge[to]) out.push(w.br(`B${to}`));
     else this.tree(to, out);
@@ -536,6 +543,23 @@ export class RegionEmitter {
 
   private pollWord(): Expr {
     return this.w.load(CPU, i32, 4, this.w.i32.const(0), CPU_POLL);
+  }
+
+  /** Not 0 if the poll word or that of samples is set. */
+  private pollOrSample(): Expr {
+    const { w } = this;
+    return w.i64.ne(w.load(CPU, i64, 8, w.i32.const(0), CPU_POLL), w.i64.const(0));
+  }
+  /** Says that the thread is in this region: one store answers, and takes the question back. */
+  private answer(): Expr {
+    const { w, region } = this;
+    return w.store(CPU, i64, 8, w.i32.const(0), w.i64.const(BigInt(region.entry) << 32n), CPU_SAMPLE);
+  }
+  private answerIfAsked(): Expr[] {
+    const { w, l } = this;
+    if (!this.sampled) return [];
+    const asked = w.load(CPU, i32, 4, w.i32.const(0), CPU_SAMPLE);
+    return [l.hinted(w.if(asked, this.answer()), false)];
   }
 
   // --- registers to and from the CPU block ---

@@ -70,6 +70,7 @@ export class Executor {
   private decoder: RecordDecoder | undefined;
   private linked = new Set<number>();
   private epoch: number;
+  private improvements: number;
   private ended = false;
   /** Guest address of a probe that has been answered, but whose instruction is still to come; -1 if there is none. */
   private passing = -1;
@@ -148,6 +149,7 @@ export class Executor {
     this.table.set(0, this.stub);
     this.table.set(BOUNCE_SLOT, exports["bounce"]);
     this.epoch = this.arena.epoch;
+    this.improvements = this.arena.improvements;
     this.clearLookup();
   }
 
@@ -157,6 +159,7 @@ export class Executor {
     // A Worker runs one thread after another.
     this.ended = false;
     this.passing = -1;
+    this.cpu.sample[0] = 0;
     this.followChanges();
     while (!this.ended) {
       try {
@@ -194,6 +197,8 @@ export class Executor {
   /** Called by translated code. 0: go on in line; else the address to unwind with. */
   private systemCall(): number {
     const continuation = this.hooks.syscall();
+    // What is asked of a thread in a system call is no question of time.
+    this.cpu.sample[0] = 0;
     return this.followChanges() || continuation !== CONTINUE ? this.unwind(continuation) : 0;
   }
 
@@ -213,6 +218,7 @@ export class Executor {
 
   /** True if code has been invalidated while JavaScript ran: then what called that may be out of date itself. */
   private followChanges(): boolean {
+    if (this.improvements !== this.arena.improvements) this.followImprovements();
     if (this.epoch === this.arena.epoch) return false;
     this.forgetInvalidated();
     return true;
@@ -304,11 +310,24 @@ export class Executor {
       arena.forget(module);
       return false;
     }
+    // Of functions that are better elsewhere the table keeps what it has.
+    const better = arena.improvedSlots(module).map((slot) => ({ slot, code: table.get(slot) as unknown }));
     new WebAssembly.Instance(this.compile(bytes, arena.functionCount(module)), this.imports);
+    for (const { slot, code } of better) table.set(slot, code);
     this.linked.add(module);
     this.counters?.add("linkedModules", 1);
     this.counters?.add("compileUs", (this.now() - started) * 1000);
     return true;
+  }
+
+  /** Takes functions out of the table that are better in modules still to be linked; they are found again through `stub`. */
+  private followImprovements(): void {
+    const { arena, table } = this;
+    this.improvements = arena.improvements;
+    for (const slot of arena.improvedSlots()) {
+      if (slot < table.length && !this.linked.has(arena.moduleOf(slot))) table.set(slot, this.stub);
+    }
+    this.clearLookup();
   }
 
   /** Takes invalidated functions out of the table; they are found again through `stub`. */

@@ -23,9 +23,13 @@ const WRAPPER_INSTRUCTIONS = 16;
 const CALLEE_INSTRUCTIONS = 40;
 /** Instructions of a hot callee. */
 const HOT_INSTRUCTIONS = 200;
-/** Instructions that inlining adds to one region: translation takes its time, and most code runs only once. */
+/**
+ * Instructions that inlining adds to one region when it is translated at first: each copy of a callee is translated,
+ * compiled and optimised anew, and most regions do not run long enough for that.
+ */
+const FIRST_ADDED_INSTRUCTIONS = 60;
+/** The same when it is translated thoroughly, and with hot callees: half of a short function's time is spent at its borders. */
 const ADDED_INSTRUCTIONS = 150;
-/** The same, hot callees included: half of a short function's time is spent at its borders. */
 const ADDED_HOT_INSTRUCTIONS = 800;
 /** Calls inside inlined callees are inlined down to this depth. */
 const MAX_DEPTH = 6;
@@ -49,6 +53,8 @@ export interface InlineOptions {
   readonly results: RegisterSet;
   /** True if there may be one copy more of the long function at an address; it will be made. */
   readonly mayCopy: (pc: number) => boolean;
+  /** Whether hot callees are inlined, and more of others. */
+  readonly thorough: boolean;
   /** Of the usual number of instructions that may be added. */
   readonly share: number;
 }
@@ -59,14 +65,15 @@ export interface InlineOptions {
  */
 export function inlineCalls(region: Region, options: InlineOptions): Region {
   if (region.function?.origin !== "compiler") return region;
-  const { find, isHot, likelyTargets, handedOver, results, mayCopy, share } = options;
+  const { find, isHot, likelyTargets, handedOver, results, mayCopy, thorough, share } = options;
+  const usual = thorough ? ADDED_INSTRUCTIONS : FIRST_ADDED_INSTRUCTIONS;
   const blocks = [...region.blocks];
   const depths = blocks.map(() => 0);
   let added = 0;
   /** The callee at `target` if it may be inlined in place of `end`. */
   const inlinable = (target: number, computed: boolean, end: Terminator): Region | null => {
     const recursive = target === region.entry;
-    const hot = !recursive && isHot(target);
+    const hot = thorough && !recursive && isHot(target);
     if ((computed || end.kind === "detour") && !hot) return null;
     const callee = find(target, hot ? HOT_INSTRUCTIONS : CALLEE_INSTRUCTIONS, hot);
     if (!callee || !canInline(callee, hot)) return null;
@@ -76,7 +83,7 @@ export function inlineCalls(region: Region, options: InlineOptions): Region {
     if (end.kind === "detour" && callee.function!.origin !== "asm") return null;
     const most = hot || recursive ? Infinity : isLeaf(callee) ? LEAF_INSTRUCTIONS : WRAPPER_INSTRUCTIONS;
     if (callee.instructionCount > most) return null;
-    const budget = (hot ? ADDED_HOT_INSTRUCTIONS : ADDED_INSTRUCTIONS) * share;
+    const budget = (hot ? ADDED_HOT_INSTRUCTIONS : usual) * share;
     if (added + callee.instructionCount > budget) return null;
     return callee.instructionCount > CALLEE_INSTRUCTIONS && !mayCopy(target) ? null : callee;
   };

@@ -274,8 +274,9 @@ export class RegionFinder {
   /**
    * The region of `entry` with at most `limit` instructions, plus those of inlined callees, `share` of as many as usual;
    * null if nothing executable is there.
+   * @param thorough whether hot callees are inlined, and more of others
    */
-  find(entry: number, limit: number, share = 1): Region | null {
+  find(entry: number, limit: number, share = 1, thorough = true): Region | null {
     const alone = this.findAlone(entry, limit, this.profile);
     if (!alone) return null;
     const region = inlineCalls(alone, {
@@ -285,6 +286,7 @@ export class RegionFinder {
       handedOver: (pc) => neededByCallee(this.source, { target: pc, next: -1 }, () => false).registers,
       results: compilerNeeded(this.source.convention, false).registers,
       mayCopy: (pc) => this.mayCopy(pc),
+      thorough,
       share,
     });
     this.markFlagKeepers(region);

@@ -43,6 +43,8 @@ export interface TranslationCounts {
   instructions: number;
   modules: number;
   bytes: number;
+  /** Of the regions, those that were translated before, with less effort. */
+  improved: number;
   /** Milliseconds spent in finding regions (decoding), lifting and emitting. */
   findMs: number;
   liftMs: number;
@@ -71,6 +73,7 @@ export class Translator {
     instructions: 0,
     modules: 0,
     bytes: 0,
+    improved: 0,
     findMs: 0,
     liftMs: 0,
     emitMs: 0,
@@ -104,15 +107,35 @@ export class Translator {
       if (!another) break;
       entries.push(another);
     }
+    return this.make(pc, false, (share) => alike(this.collect(entries, share)));
+  }
+
+  /** Translates the region at `pc` again, with its hot callees: it takes a good part of the time. */
+  improve(pc: number): void {
+    if (!this.arena.isImprovable(pc)) return;
+    this.make(pc, true, (share) => {
+      const region = this.finder.find(pc, this.options.functionInstructions * share, share);
+      return region ? [[region]] : [];
+    });
+  }
+
+  /**
+   * Publishes what `find` finds, the regions of a module each, from the same state of the code. False if `pc` is not among
+   * it, nor translated.
+   * @param find is told the share of the usual sizes that regions may have
+   */
+  private make(pc: number, improved: boolean, find: (share: number) => readonly (readonly Region[])[]): boolean {
     let share = 1;
     for (;;) {
       const { epoch } = this.arena;
       if (epoch !== this.epoch) this.finder.forget();
       this.epoch = epoch;
-      const bundles = this.collect(entries, share);
-      const found = this.arena.isTranslated(pc) || bundles[0]?.regions[0]!.entry === pc;
+      const started = this.options.now();
+      const modules = find(share);
+      this.counts.findMs += this.options.now() - started;
+      const found = this.arena.isTranslated(pc) || modules.some((regions) => regions.some(({ entry }) => entry === pc));
       try {
-        if (alike(bundles).every((regions) => this.publish(regions, epoch) >= 0)) return found;
+        if (modules.every((regions) => this.publish(regions, epoch, improved) >= 0)) return found;
       } catch (error) {
         // Binaryen recurses as deep as blocks nest, and a page's Workers have small stacks.
         if (!(error instanceof RangeError) || share < SMALLEST_SHARE) throw error;
@@ -126,7 +149,6 @@ export class Translator {
    * @param share of the usual sizes
    */
   private collect(entries: readonly number[], share: number): Bundle[] {
-    const started = this.options.now();
     const bundles: Bundle[] = [];
     const seen = new Set<number>();
     for (const first of entries) {
@@ -137,7 +159,7 @@ export class Translator {
       while (queue.length && instructions < budget) {
         const entry = queue.shift()!;
         if (seen.has(entry) || this.arena.isTranslated(entry)) continue;
-        const region = this.finder.find(entry, this.options.functionInstructions * share, share);
+        const region = this.finder.find(entry, this.options.functionInstructions * share, share, false);
         if (!region) continue;
         if (regions.length && instructions + region.instructionCount > budget) continue;
         seen.add(entry);
@@ -149,11 +171,10 @@ export class Translator {
       }
       if (regions.length) bundles.push({ regions, instructions });
     }
-    this.counts.findMs += this.options.now() - started;
     return bundles;
   }
 
-  private publish(regions: readonly Region[], epoch: number): number {
+  private publish(regions: readonly Region[], epoch: number, improved: boolean): number {
     const { w, arena } = this;
     const started = this.options.now();
     const module = arena.moduleCount;
@@ -172,7 +193,7 @@ export class Translator {
     let instructions = 0;
     for (const region of regions) {
       const name = regionName(module, region.entry);
-      this.emitter.emit(region, name, linkage);
+      this.emitter.emit(region, name, linkage, !improved && mayInlineMore(region));
       w.addElement(TABLE, arena.reserve(region.entry), name);
       published.push(extent(region));
       instructions += region.instructionCount;
@@ -188,11 +209,13 @@ export class Translator {
         map: sourceMap ?? new Uint8Array(0),
         regions: published,
         dynamic: regions.some((region) => this.hooks.isDynamic(region.entry)),
+        improved,
       },
       epoch,
     );
     if (id >= 0) for (const { entry } of regions) this.hooks.published(entry);
     this.counts.regions += regions.length;
+    if (improved) this.counts.improved += regions.length;
     this.counts.instructions += instructions;
     this.counts.modules++;
     this.counts.bytes += bytes.length;
@@ -234,6 +257,10 @@ function* directCallees(region: Region): Iterable<number> {
     }
   }
 }
+
+/** True if there are calls in a region of the first translation that might be inlined if it were done thoroughly. */
+const mayInlineMore = ({ function: info, blocks }: Region): boolean =>
+  info?.origin === "compiler" && blocks.some(({ end }) => end.kind === "call");
 
 /** The compiler puts UD2 or padding behind a call that never returns. */
 function isDeadEnd(region: Region, block: number): boolean {

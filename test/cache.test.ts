@@ -51,12 +51,17 @@ const known = (modules: number): KnownCode => ({ modules, instructions: 0 });
 const anywhere = (): boolean => true;
 
 /** Publishes a module of `size` bytes with one region for each address. */
-function addModule(arena: CodeArena, size: number, pcs: readonly number[], dynamic = false): number {
+function addModule(
+  arena: CodeArena,
+  size: number,
+  pcs: readonly number[],
+  { dynamic = false, improved = false } = {},
+): number {
   const regions: PublishedRegion[] = pcs.map((pc) => ({ pc, start: pc, end: pc + 16 }));
   for (const { pc } of regions) arena.reserve(pc);
   const bytes = new Uint8Array(size).map((_, i) => (i * 7 + size) & 0xff);
   const map = new TextEncoder().encode(`map of ${size}`);
-  return arena.publish({ bytes, map, regions, dynamic }, arena.epoch);
+  return arena.publish({ bytes, map, regions, dynamic, improved }, arena.epoch);
 }
 
 function filledCode(): KeptCode {
@@ -127,11 +132,29 @@ describe("code arena", () => {
     }
   });
 
+  it("keeps better code and, for what else is in them, former modules", () => {
+    const directory = freshDirectory();
+    const code = filledCode();
+    const first = code.arena.moduleOf(code.arena.slotOf(0x400800));
+    const second = code.arena.moduleOf(code.arena.slotOf(0x401000));
+    for (const pc of [0x400800, 0x401000]) addModule(code.arena, 90, [pc], { improved: true });
+    openCache(directory).save(keyOf("a"), code, known(0), "p", anywhere);
+    const loaded = emptyCode();
+    const { arena } = loaded;
+    openCache(directory).load(keyOf("a"), loaded);
+    expect([0x400800, 0x401000, 0x402000].map((pc) => arena.isImprovable(pc))).toEqual([true, false, true]);
+    expect(arena.improvedSlots(first)).toEqual([]);
+    expect(arena.improvedSlots(second)).toEqual([arena.slotOf(0x401000)]);
+    expect(arena.moduleBytes(arena.moduleOf(arena.slotOf(0x400800)))!.length).toBe(90);
+    arena.invalidate(0x401000, 1);
+    expect([0x401000, 0x402000, 0x404000].map((pc) => arena.isTranslated(pc))).toEqual([false, false, true]);
+  });
+
   it("leaves out what is dynamic, invalidated, or made from code that was changed once", () => {
     const directory = freshDirectory();
     const code = filledCode();
     const { arena } = code;
-    addModule(arena, 60, [0x9000_0000], true);
+    addModule(arena, 60, [0x9000_0000], { dynamic: true });
     arena.invalidate(0x402000, 1);
     addModule(arena, 70, [0x402000]);
     const last = addModule(arena, 80, [0x406000]);
@@ -155,7 +178,7 @@ describe("code cache", () => {
     const code = filledCode();
     cache.save(keyOf("a"), code, known(3), "p", anywhere);
     expect(existsSync(directory)).toBe(false);
-    addModule(code.arena, 10, [0x9000_0000], true);
+    addModule(code.arena, 10, [0x9000_0000], { dynamic: true });
     cache.save(keyOf("a"), code, known(3), "p", anywhere);
     expect(existsSync(directory)).toBe(false);
     // A few instructions are no reason to write all again.

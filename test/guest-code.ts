@@ -35,6 +35,8 @@ export const engine = (): WebAssembly.Module =>
   (built ??= new WebAssembly.Module(buildEngine(new WasmBuilder(), GUEST_BASE, GUEST_PAGES)));
 
 export interface GuestCode {
+  readonly translator: Translator;
+  readonly cpuMemory: WebAssembly.Memory;
   /** Guest instructions that were come to, if they are counted. */
   readonly executed: () => number;
   readonly cpu: CpuState;
@@ -54,6 +56,7 @@ export interface GuestCodeOptions {
   readonly program?: Partial<CodeSource>;
   readonly hot?: number;
   readonly countsInstructions?: boolean;
+  readonly thorough?: boolean;
 }
 
 /**
@@ -63,12 +66,13 @@ export interface GuestCodeOptions {
  * @param options.program what is known of the program; by default nothing
  * @param options.hot as in MachineOptions; by default nothing is interpreted
  * @param options.countsInstructions as in MachineOptions; by default no
+ * @param options.thorough whether what is translated is improved at once; by default yes
  */
 export function guestCode(
   pieces: ReadonlyMap<number, ArrayLike<number>>,
   moduleInstructions: number,
   hooks: (cpu: CpuState) => Partial<ExecutionHooks>,
-  { program = {}, hot = 0, countsInstructions = false }: GuestCodeOptions = {},
+  { program = {}, hot = 0, countsInstructions = false, thorough = true }: GuestCodeOptions = {},
 ): GuestCode {
   const guestMemory = new WebAssembly.Memory({ initial: GUEST_PAGES, maximum: GUEST_PAGES, shared: true });
   const cpuMemory = new WebAssembly.Memory({ initial: CPU_PAGES, maximum: CPU_PAGES, shared: true });
@@ -112,15 +116,21 @@ export function guestCode(
       published: (pc) => records.markTranslated(pc),
     },
   );
+  /** Both kinds of code are made, and the better one runs. */
+  const translate = (pc: number): boolean => {
+    const found = translator.translate(pc);
+    if (thorough) translator.improve(pc);
+    return found;
+  };
   class LocalChannel extends TranslationChannel {
     override claimStart(): boolean {
       return false;
     }
     override request(pc: number): boolean {
-      return translator.translate(pc);
+      return translate(pc);
     }
     override offer(pc: number): void {
-      translator.translate(pc);
+      translate(pc);
     }
   }
   const cpu = new CpuState(cpuMemory.buffer as SharedArrayBuffer);
@@ -158,6 +168,8 @@ export function guestCode(
     records.invalidate(pc, 1);
   };
   return {
+    translator,
+    cpuMemory,
     executed: () => executedInstructions(cpuMemory),
     cpu,
     counters,

@@ -14,14 +14,14 @@
  *         72     4  instructions decoded
  *         76     4  0
  *         80        description: JSON, padded with spaces; see PackDescription
- *                   the arena's tables: per slot four words in four tables, per module six words; see code-arena.ts
+ *                   the arena's tables: per slot five words in five tables, per module seven words; see code-arena.ts
  *                   places of the leaves, then records and leaves: see interpreter/layout.ts
  *                   code: bytes and trap maps of the modules, each with a CRC-32 in the tables
  */
 import type { ArenaSize } from "../../jit/code-arena.js";
 import type { RecordSize } from "../../jit/interpreter/records.js";
 
-const MAGIC = new Uint8Array([...new TextEncoder().encode("GOJITPK"), 4]);
+const MAGIC = new Uint8Array([...new TextEncoder().encode("GOJITPK"), 5]);
 export const PREFIX_BYTES = 80;
 export const KEY_BYTES = 32;
 const KEY_AT = MAGIC.length;

@@ -20,6 +20,7 @@ import type { GoMetadata } from "../go/metadata.js";
 import { mapProgram, sharedMemory, type ProcessOptions } from "./map-program.js";
 import type { MachineParts, WorkerInit, WorkerMessage } from "./parts.js";
 import { allocateStats } from "./stats.js";
+import { Sampler } from "./sampler.js";
 import { ThreadPool } from "./thread-pool.js";
 
 /** What differs between Node and a page. */
@@ -94,6 +95,14 @@ const LEAST_OFFERS = 64;
 /** From then on the next offer will do: what a run of that length takes for a translator does not matter to it. */
 const LONG_RUN_MS = 10_000;
 
+/**
+ * A region is translated again, thoroughly, when it has been the answer so often: that takes some 10 ms of the
+ * translator and several times as much of the engine's compilers.
+ */
+const ENOUGH_SAMPLES = 32;
+/** So many beyond that, of all regions together, are worth a translator's start. */
+const TRANSLATOR_SAMPLES = 256;
+
 const cpuMemory = (): WebAssembly.Memory => sharedMemory(CPU_PAGES);
 
 export class Machine implements Scheduler {
@@ -124,6 +133,10 @@ export class Machine implements Scheduler {
   /** Most Workers that start at a time. */
   private readonly startsAtOnce: number;
   private patienceTimer: ReturnType<typeof setTimeout> | undefined;
+  private readonly sampler: Sampler;
+  /** Answers of regions that had answered often enough. */
+  private waitingSamples = 0;
+  private readonly channel: TranslationChannel;
   private queueTimer: ReturnType<typeof setTimeout> | undefined;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private closed = false;
@@ -165,6 +178,8 @@ export class Machine implements Scheduler {
       lendsWorkers: !options.trace && !options.debug,
       platform: platform.workerData,
     };
+    this.channel = new TranslationChannel(this.parts.channel);
+    this.sampler = new Sampler(this.cpuMemories, (entry, times) => this.sampled(entry, times));
     const first = mapProgram(this.kernel, guestMemory, platform.clock, options);
     storeStart(this.kernel, first);
     this.firstSlot = first.slot;
@@ -180,11 +195,13 @@ export class Machine implements Scheduler {
   async run(loadCode?: () => Promise<void>): Promise<Ending> {
     await loadCode?.();
     const known = this.arena.functions;
-    const channel = new TranslationChannel(this.parts.channel);
+    const { channel } = this;
     if (known > 0 || this.records.count > 0) {
       channel.startAfter(Math.max(LEAST_OFFERS, Math.floor(known * OFFERS_PER_REGION)));
       this.patienceTimer = setTimeout(() => channel.startAfter(0), LONG_RUN_MS);
     } else if (!this.parts.interprets && channel.claimStart()) this.startTranslator();
+    // Without the interpreter's profile no translation is better than the first.
+    if (this.parts.interprets) this.sampler.start();
     this.resume(this.firstSlot);
     return this.ending;
   }
@@ -253,8 +270,19 @@ export class Machine implements Scheduler {
     clearTimeout(this.timer);
     clearTimeout(this.queueTimer);
     clearTimeout(this.patienceTimer);
+    this.sampler.stop();
     for (const worker of this.workers) worker.terminate();
     this.workers.length = 0;
+  }
+
+  /** A region was the answer to a question of the sampler so many times. */
+  private sampled(entry: number, times: number): void {
+    const { channel } = this;
+    // Again and again: it may have been forgotten.
+    if (times % ENOUGH_SAMPLES === 0) channel.improve(entry);
+    if (times <= ENOUGH_SAMPLES || ++this.waitingSamples !== TRANSLATOR_SAMPLES) return;
+    channel.startAfter(0);
+    if (channel.claimStart()) this.startTranslator();
   }
 
   private startTranslator(): void {

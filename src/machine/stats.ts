@@ -20,6 +20,7 @@ export const allocateStats = (): StatsBuffers => ({
 /** Publishes the translator's own totals. */
 export function reportTranslation(counters: Counters, counts: TranslationCounts): void {
   counters.set("regions", counts.regions);
+  counters.set("improved", counts.improved);
   counters.set("instructions", counts.instructions);
   counters.set("modules", counts.modules);
   counters.set("bytes", counts.bytes);
@@ -90,6 +91,7 @@ export function describeStats(
   const waits = count("translationWaitUs") + count("compileUs");
   return {
     regions: count("regions"),
+    improvedRegions: count("improved"),
     instructions: count("instructions"),
     bytes: count("bytes"),
     modules: count("modules"),

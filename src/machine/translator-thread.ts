@@ -66,9 +66,18 @@ export function createTranslator(parts: TranslatorParts, now: () => number): Tra
 export function serveTranslation(parts: MachineParts, now: () => number): never {
   const translator = createTranslator(parts, now);
   const counters = parts.stats && new Counters(parts.stats.counters);
-  return new TranslationChannel(parts.channel).serve((pc, more) => {
-    const found = translator.translate(pc, more);
+  const report = (): void => {
     if (counters) reportTranslation(counters, translator.counts);
-    return found;
-  });
+  };
+  return new TranslationChannel(parts.channel).serve(
+    (pc, more) => {
+      const found = translator.translate(pc, more);
+      report();
+      return found;
+    },
+    (pc) => {
+      translator.improve(pc);
+      report();
+    },
+  );
 }
