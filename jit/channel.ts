@@ -98,6 +98,7 @@ export class TranslationChannel {
         Atomics.notify(words, STATE);
         continue;
       }
+      // What is to be improved takes much of the time.
       const slow = this.take(IMPROVEMENTS_AT);
       const hot = slow ? 0 : this.take(OFFERS_AT);
       if (slow) improve(slow);
