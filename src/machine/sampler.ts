@@ -7,7 +7,7 @@ import { CPU_SAMPLE, CPU_SAMPLED } from "../../jit/cpu-block.js";
 
 /** How long after a question the answer is looked for. A thread in a system call gives none. */
 const SAMPLE_MS = 4;
-/** The same while nobody answers: all threads wait, or are in thorough code. */
+/** The same while nobody answers: all threads wait, or are in code that does not. */
 const QUIET_MS = 64;
 
 export class Sampler {
